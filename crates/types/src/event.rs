@@ -1,0 +1,132 @@
+//! What is told about the things that happen. One event is one entry of the event log, committed together with the
+//! change that it tells of.
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::{AttemptId, Namespace};
+use crate::record::{Actor, Cause};
+use crate::refs::{PipelineRef, RunRef, TaskRef, VersionNumber};
+use crate::state::{RunState, TaskState};
+use crate::time::Timestamp;
+
+/// One entry of the event log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its place in the log: dense, from 1, in the order of commits.
+    pub seq: u64,
+    /// When it was committed.
+    pub at: Timestamp,
+    /// Who caused it.
+    pub actor: Actor,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// A server took ownership of the state.
+    ServerStarted {
+        /// The ownership epoch that began.
+        epoch: u64,
+        /// The version of gofer.
+        version: String,
+    },
+    /// A namespace was created.
+    NamespaceCreated {
+        /// Which.
+        namespace: Namespace,
+    },
+    /// A namespace was deleted.
+    NamespaceDeleted {
+        /// Which.
+        namespace: Namespace,
+    },
+    /// A version of a pipeline was registered.
+    VersionRegistered {
+        /// Of which pipeline.
+        pipeline: PipelineRef,
+        /// Which version.
+        version: VersionNumber,
+    },
+    /// A pipeline may or may not start new runs from now on.
+    PipelineEnabled {
+        /// Which.
+        pipeline: PipelineRef,
+        /// Whether it may.
+        enabled: bool,
+    },
+    /// A pipeline was deleted with its history.
+    PipelineDeleted {
+        /// Which.
+        pipeline: PipelineRef,
+    },
+    /// A run entered a state.
+    Run {
+        /// Which.
+        run: RunRef,
+        /// The version that it executes.
+        version: VersionNumber,
+        /// The state.
+        state: RunState,
+        /// Why.
+        cause: Cause,
+    },
+    /// Somebody asked for a run to be cancelled.
+    CancelRequested {
+        /// Which.
+        run: RunRef,
+        /// Why.
+        reason: String,
+    },
+    /// A task run entered a state.
+    Task {
+        /// Which.
+        task: TaskRef,
+        /// The state.
+        state: TaskState,
+        /// Why.
+        cause: Cause,
+        /// The attempt that it is about, if any.
+        attempt: Option<AttemptId>,
+        /// The exit code, if one was observed.
+        exit_code: Option<i32>,
+    },
+    /// A stored run cannot be used; it is set aside and the rest goes on.
+    Quarantined {
+        /// Which.
+        run: RunRef,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl EventKind {
+    /// The stable word for filters and JSON.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::ServerStarted { .. } => "server_started",
+            Self::NamespaceCreated { .. } => "namespace_created",
+            Self::NamespaceDeleted { .. } => "namespace_deleted",
+            Self::VersionRegistered { .. } => "version_registered",
+            Self::PipelineEnabled { .. } => "pipeline_enabled",
+            Self::PipelineDeleted { .. } => "pipeline_deleted",
+            Self::Run { .. } => "run",
+            Self::CancelRequested { .. } => "cancel_requested",
+            Self::Task { .. } => "task",
+            Self::Quarantined { .. } => "quarantined",
+        }
+    }
+
+    /// The run that it is about, if it is about one.
+    #[must_use]
+    pub const fn run(&self) -> Option<&RunRef> {
+        match self {
+            Self::Run { run, .. } | Self::CancelRequested { run, .. } | Self::Quarantined { run, .. } => Some(run),
+            Self::Task { task, .. } => Some(&task.run),
+            _ => None,
+        }
+    }
+}
