@@ -1,0 +1,1 @@
+//! The gRPC services: validate, convert, call the engine, map errors.
