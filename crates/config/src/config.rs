@@ -1,0 +1,135 @@
+//! The configuration as the server uses it: every value checked, nothing left to interpret.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use gofer_types::{ByteSize, Span};
+
+use crate::instance::Family;
+
+/// The whole configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// `[server]`.
+    pub server: Server,
+    /// `[storage]`.
+    pub storage: Family,
+    /// `[scheduler]`.
+    pub scheduler: Family,
+    /// `[limits]`.
+    pub limits: Limits,
+    /// `[logs]`: the output of tasks.
+    pub logs: Logs,
+    /// `[log]`: what the server says about itself.
+    pub log: Log,
+}
+
+/// `[server]`: where it listens and lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// Where everything lives that survives a restart.
+    pub data_dir: PathBuf,
+    /// How long a stop waits for requests under way.
+    pub drain_timeout: Span,
+}
+
+/// `[limits]`: the operator's bounds. `task_timeout_min <= task_timeout_default <= task_timeout_max` holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// How many tasks run at once on this server.
+    pub max_running_tasks: u32,
+    /// How many runs may be unfinished at once.
+    pub max_active_runs: u32,
+    /// How many tasks a pipeline may have.
+    pub max_tasks_per_pipeline: u32,
+    /// The time limit of a task that names none.
+    pub task_timeout_default: Span,
+    /// The shortest time limit that a task may name.
+    pub task_timeout_min: Span,
+    /// The longest time limit that a task may name.
+    pub task_timeout_max: Span,
+    /// The time limit of every run.
+    pub run_timeout_max: Span,
+    /// How long a task that is asked to stop may take before it is killed.
+    pub stop_grace: Span,
+    /// The largest request that the API accepts.
+    pub max_message_in: ByteSize,
+    /// The largest answer that the API sends.
+    pub max_message_out: ByteSize,
+    /// How many clients may follow logs and events at once.
+    pub max_followers: u32,
+}
+
+/// `[logs]`: the output of tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logs {
+    /// How much output of one task is kept.
+    pub max_bytes_per_task: ByteSize,
+    /// The size of one file of a task's output; at most `max_bytes_per_task`.
+    pub segment_bytes: ByteSize,
+}
+
+/// `[log]`: what the server says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// How much.
+    pub level: LogLevel,
+    /// How.
+    pub format: LogFormat,
+}
+
+/// How much the server says about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// What failed.
+    Error,
+    /// And what may fail soon.
+    Warn,
+    /// And what an operator wants to know later.
+    Info,
+    /// And why.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    const ALL: [Self; 5] = [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
+
+    /// The word in the file, which is also the filter of the log.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.as_str() == word)
+    }
+}
+
+/// How the server says something about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "text" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
