@@ -1,0 +1,19 @@
+//! What an engine that lives in a directory needs to become a storage.
+//!
+//! A backend supplies an [`Engine`]: raw reads, and one durable write of a whole group. [`Embedded`] makes a
+//! [`Storage`](crate::Storage) of it: row envelopes, preconditions, revisions, the group commit on one writer thread, watches,
+//! fail-stop. [`Home`] is the directory: its lock, its format, its durable creation.
+//!
+//! Nothing here knows a vendor, writes while idle, or delays a lone commit.
+
+pub mod disk;
+pub mod engine;
+pub mod envelope;
+pub mod home;
+mod plan;
+mod store;
+mod writer;
+
+pub use engine::{Engine, Group, Visit, WriteFailure};
+pub use home::Home;
+pub use store::{Embedded, Options, closed};
