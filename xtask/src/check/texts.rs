@@ -1,0 +1,107 @@
+//! What must not stand in the files: each ban says why and what instead.
+
+use super::{Outcome, exceptions};
+use crate::process::root;
+use crate::tree::{File, Tree};
+
+struct Ban {
+    /// The name under which `exceptions.toml` lists files that may.
+    rule: &'static str,
+    words: &'static [&'static str],
+    instead: &'static str,
+}
+
+// The words are written in two parts, so that this file does not contain them.
+const IN_RUST: [Ban; 4] = [
+    Ban {
+        rule: "unfinished",
+        words: &[concat!("to", "do!("), concat!("unimplem", "ented!("), concat!("db", "g!(")],
+        instead: "finish it, or refuse by name with an error",
+    },
+    Ban {
+        rule: "sleep",
+        words: &[concat!("thread::", "sleep("), concat!("time::", "sleep(")],
+        instead: "wait on a condition: gofer_testkit::wait_for in tests, Clock::sleep_until elsewhere",
+    },
+    Ban {
+        rule: "cause",
+        words: &[concat!("{sour", "ce}"), concat!("{sour", "ce:")],
+        instead: "a message is one link of the chain: the log prints the cause",
+    },
+    Ban { rule: "ignore", words: &[concat!("#[ign", "ore]")], instead: "say why: #[ignore = \"...\"]" },
+];
+
+const ANYWHERE: [Ban; 2] = [
+    Ban {
+        rule: "marks",
+        words: &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")],
+        instead: "do it, or write an issue",
+    },
+    Ban {
+        rule: "issue-number",
+        words: &[concat!("issue ", "#"), concat!("fixes ", "#")],
+        instead: "say what, not which number",
+    },
+];
+
+pub(crate) fn check(tree: &Tree) -> Outcome {
+    let mut findings = Vec::new();
+    for ban in &IN_RUST {
+        findings.extend(banned(tree, ban, |file| file.path.ends_with(".rs")));
+    }
+    for ban in &ANYWHERE {
+        findings.extend(banned(tree, ban, |file| file.path != "Cargo.lock"));
+    }
+    let paths = machine_paths(&root().display().to_string());
+    for file in &tree.files {
+        findings.extend(paths.iter().flat_map(|path| hits(file, path, "a path of one machine")));
+    }
+    Outcome::of(findings)
+}
+
+fn banned(tree: &Tree, ban: &Ban, applies: impl Fn(&File) -> bool) -> Vec<String> {
+    let (excepted, mut findings) = exceptions::of(tree, ban.rule);
+    let files = tree.files.iter().filter(|file| applies(file));
+    for file in files.filter(|file| !excepted.iter().any(|exception| exception.path == file.path)) {
+        findings.extend(ban.words.iter().flat_map(|word| hits(file, word, ban.instead)));
+    }
+    findings
+}
+
+fn hits(file: &File, word: &str, why: &str) -> Vec<String> {
+    let lines = file.lines().filter(|line| line.text.contains(word));
+    lines.map(|line| format!("{}:{}: `{word}`: {why}", file.path, line.number)).collect()
+}
+
+/// The directory of this clone and the one above it: nothing in the repository may know where it lies.
+fn machine_paths(root: &str) -> Vec<String> {
+    let above = root.rsplit_once('/').map(|(above, _)| above).filter(|above| above.len() > 1);
+    std::iter::once(root).chain(above).map(|path| format!("{path}/")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_told_with_its_line() {
+        let file = File { path: "a.rs".to_owned(), text: "x\n  to".to_owned() + "do!()\n" };
+        assert_eq!(hits(&file, IN_RUST[0].words[0], "why"), ["a.rs:2: `to".to_owned() + "do!(`: why"]);
+    }
+
+    #[test]
+    fn an_excepted_file_may() {
+        let file = |path: &str, text: String| File { path: path.to_owned(), text };
+        let word = format!("std::{}x)", IN_RUST[1].words[0]);
+        let exception = "[[sleep]]\npath = 'a.rs'\nreason = 'it is the replacement'\n".to_owned();
+        let files =
+            vec![file("a.rs", word.clone()), file("b.rs", word), file("xtask/exceptions.toml", exception)];
+        assert_eq!(banned(&Tree { files }, &IN_RUST[1], |_| true).len(), 1);
+    }
+
+    #[test]
+    fn the_place_of_the_clone_is_a_machine_path() {
+        assert_eq!(machine_paths("/home/me/gofer"), ["/home/me/gofer/", "/home/me/"]);
+        assert_eq!(machine_paths("/gofer"), ["/gofer/"]);
+    }
+}
