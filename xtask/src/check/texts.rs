@@ -69,8 +69,20 @@ fn banned(tree: &Tree, ban: &Ban, applies: impl Fn(&File) -> bool) -> Vec<String
 }
 
 fn hits(file: &File, word: &str, why: &str) -> Vec<String> {
-    let lines = file.lines().filter(|line| line.text.contains(word));
+    let lines = file.lines().filter(|line| stands_in(line.text, word));
     lines.map(|line| format!("{}:{}: `{word}`: {why}", file.path, line.number)).collect()
+}
+
+/// Whether a line contains a word that is not a part of a longer one.
+fn stands_in(line: &str, word: &str) -> bool {
+    let is_letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let starts_with_letter = is_letter(word.chars().next());
+    let ends_with_letter = is_letter(word.chars().next_back());
+    line.match_indices(word).any(|(at, _)| {
+        let joined_before = starts_with_letter && is_letter(line[..at].chars().next_back());
+        let joined_after = ends_with_letter && is_letter(line[at + word.len()..].chars().next());
+        !joined_before && !joined_after
+    })
 }
 
 /// The directory of this clone and the one above it: nothing in the repository may know where it lies.
@@ -87,6 +99,12 @@ mod tests {
     fn a_word_is_told_with_its_line() {
         let file = File { path: "a.rs".to_owned(), text: "x\n  to".to_owned() + "do!()\n" };
         assert_eq!(hits(&file, IN_RUST[0].words[0], "why"), ["a.rs:2: `to".to_owned() + "do!(`: why"]);
+    }
+
+    #[test]
+    fn a_part_of_a_longer_word_is_not_the_word() {
+        assert!(stands_in("a b", "b") && stands_in("(b)", "b") && stands_in("x.b(", "b("));
+        assert!(!stands_in("ab", "b") && !stands_in("ba ab", "b"));
     }
 
     #[test]
