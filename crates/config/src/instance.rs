@@ -75,11 +75,13 @@ impl Instance {
         (text, ends)
     }
 
-    /// Says that a setting cannot be: for rules that a struct cannot express. `key` is the name within the table.
+    /// Says that a setting cannot be: for rules that a struct cannot express. `key` is the name within the table, `kind`
+    /// included.
     #[must_use]
     pub fn refuse(&self, key: &str, message: &str) -> Complaint {
         let path: KeyPath = key.split('.').map(str::to_owned).collect();
-        let origin = self.leaves.get(&path).map_or(&self.origin, |(_, origin)| origin);
+        let unset = if key == "kind" { &self.kind_origin } else { &self.origin };
+        let origin = self.leaves.get(&path).map_or(unset, |(_, origin)| origin);
         self.refused(Some((&path, origin)), message)
     }
 

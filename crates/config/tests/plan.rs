@@ -272,6 +272,15 @@ fn an_unknown_kind_lists_those_that_there_are() {
 }
 
 #[test]
+fn what_a_backend_refuses_by_itself_stands_at_the_key_or_at_the_table() {
+    let plan = planned("[scheduler.x]\nslots = 1\nkind = \"process\"\n");
+    let instance = plan.config.scheduler.get("x").unwrap();
+    for (key, place) in [("slots", "2:1"), ("kind", "3:1"), ("root", "1:12")] {
+        assert_eq!(instance.refuse(key, "no").origin.to_string(), format!("etc/gofer.toml:{place}"), "{key}");
+    }
+}
+
+#[test]
 fn a_canary_in_a_backends_settings_is_shown_nowhere() {
     let file = "[scheduler.docker]\nsocket = \"http://me:c4n4ry@host\"\n[scheduler.docker.pull]\ntoken = \"c4n4ry\"\n";
     let plan = planned(file);
