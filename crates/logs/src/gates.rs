@@ -1,0 +1,56 @@
+//! Blocking work, off the async threads and never too much at once.
+//!
+//! Writers, readers and upkeep each have a gate of their own, so that ten thousand readers on a slow disk do not hold up
+//! a task that prints.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Semaphore;
+
+use crate::error::LogError;
+
+const WRITERS: usize = 8;
+const READERS: usize = 8;
+const UPKEEP: usize = 2;
+
+/// The gates of one store.
+#[derive(Debug, Clone)]
+pub(crate) struct Gates {
+    pub(crate) writers: Gate,
+    pub(crate) readers: Gate,
+    pub(crate) upkeep: Gate,
+}
+
+impl Gates {
+    pub(crate) fn new() -> Self {
+        Self { writers: Gate::new(WRITERS), readers: Gate::new(READERS), upkeep: Gate::new(UPKEEP) }
+    }
+}
+
+/// Lets so many pieces of blocking work run at once; the others wait in order.
+#[derive(Debug, Clone)]
+pub(crate) struct Gate(Arc<Semaphore>);
+
+impl Gate {
+    fn new(width: usize) -> Self {
+        Self(Arc::new(Semaphore::new(width)))
+    }
+
+    /// Runs blocking work. Dropped while waiting, the work does not begin; dropped later, it goes on to its end.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, LogError> + Send + 'static,
+    ) -> Result<T, LogError> {
+        let pass = Arc::clone(&self.0).acquire_owned().await.map_err(|_| LogError::Stopped)?;
+        let job = move || {
+            let _pass = pass;
+            work()
+        };
+        tokio::task::spawn_blocking(job).await.unwrap_or(Err(LogError::Stopped))
+    }
+}
+
+/// Locks what is never left half changed, so that a panic elsewhere does not matter.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
