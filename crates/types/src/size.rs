@@ -65,6 +65,24 @@ impl fmt::Debug for ByteSize {
     }
 }
 
+/// Serde as text, for configuration: `#[serde(with = "gofer_types::size::text")]`.
+pub mod text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+    use super::ByteSize;
+
+    /// Writes `256MiB`.
+    pub fn serialize<S: Serializer>(size: &ByteSize, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(size)
+    }
+
+    /// Reads `256MiB`.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

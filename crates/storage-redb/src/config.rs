@@ -1,0 +1,62 @@
+//! The section `[storage.<name>]` with `kind = "redb"`.
+
+use std::path::{Path, PathBuf};
+
+use gofer_types::ByteSize;
+use serde::{Deserialize, Serialize};
+
+use crate::KIND;
+
+/// The configuration. Every field may be left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The directory of the storage; a relative one is in the server's data directory. Default: `redb`.
+    pub path: PathBuf,
+    /// How much memory redb may use for pages, mostly for reading. Default: `16MiB`.
+    #[serde(with = "gofer_types::size::text")]
+    pub cache: ByteSize,
+    /// The room that is left on the disk: a commit that would leave less is refused as exhausted. `0B`
+    /// leaves none. Default: `16MiB`.
+    #[serde(with = "gofer_types::size::text")]
+    pub reserve: ByteSize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { path: PathBuf::from(KIND), cache: ByteSize::from_mib(16), reserve: ByteSize::from_mib(16) }
+    }
+}
+
+impl Config {
+    /// The directory that this configuration means.
+    #[must_use]
+    pub fn directory(&self, data_dir: &Path) -> PathBuf {
+        data_dir.join(&self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_section_is_the_default() {
+        let config: Config = toml::from_str("").unwrap();
+        assert_eq!(config, Config::default());
+        assert_eq!(config.directory(Path::new("/data")), Path::new("/data/redb"));
+    }
+
+    #[test]
+    fn every_field_is_read() {
+        let config: Config = toml::from_str("path = \"/x\"\ncache = \"1MiB\"\nreserve = \"0B\"").unwrap();
+        assert_eq!(config.directory(Path::new("/data")), Path::new("/x"));
+        assert_eq!((config.cache, config.reserve), (ByteSize::from_mib(1), ByteSize::from_bytes(0)));
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused_by_name() {
+        let error = toml::from_str::<Config>("cachee = \"1MiB\"").unwrap_err().to_string();
+        assert!(error.contains("cachee"), "{error}");
+    }
+}
