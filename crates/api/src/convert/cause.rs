@@ -1,0 +1,126 @@
+//! Causes: the stable word, the facts, and the sentence for people.
+
+use gofer_proto::v1;
+use gofer_types::{Cause, Span, TaskId};
+
+use super::duration;
+
+/// Why something is in its state.
+pub(crate) fn cause(cause: &Cause) -> v1::Cause {
+    let mut message = v1::Cause { kind: word(cause).to_owned(), text: text(cause), ..v1::Cause::default() };
+    match cause {
+        Cause::WaitingForParents(tasks) | Cause::Tasks(tasks) => {
+            message.tasks = tasks.iter().map(TaskId::to_string).collect();
+        }
+        Cause::ParentState { task, .. } => message.tasks = vec![task.to_string()],
+        Cause::ExitCode(code) => message.exit_code = Some(*code),
+        Cause::Signal(signal) => message.signal = Some(*signal),
+        Cause::Deadline(limit) | Cause::RunDeadline(limit) => message.limit = Some(duration(*limit)),
+        Cause::Completed
+        | Cause::WaitingForSlot(_)
+        | Cause::WaitingForScheduler
+        | Cause::OutOfMemory
+        | Cause::CannotStart(_)
+        | Cause::Lost(_)
+        | Cause::Cancelled(_)
+        | Cause::Quarantined(_) => {}
+    }
+    message
+}
+
+/// The stable word.
+pub(crate) const fn word(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::Completed => "completed",
+        Cause::WaitingForParents(_) => "waiting_for_parents",
+        Cause::WaitingForSlot(_) => "waiting_for_slot",
+        Cause::WaitingForScheduler => "waiting_for_scheduler",
+        Cause::ExitCode(_) => "exit_code",
+        Cause::Signal(_) => "signal",
+        Cause::OutOfMemory => "out_of_memory",
+        Cause::CannotStart(_) => "cannot_start",
+        Cause::Lost(_) => "lost",
+        Cause::ParentState { .. } => "parent_state",
+        Cause::Cancelled(_) => "cancelled",
+        Cause::Deadline(_) => "deadline",
+        Cause::RunDeadline(_) => "run_deadline",
+        Cause::Tasks(_) => "tasks",
+        Cause::Quarantined(_) => "quarantined",
+    }
+}
+
+/// The sentence fragment for people.
+pub(crate) fn text(cause: &Cause) -> String {
+    match cause {
+        Cause::Completed => "everything is done".to_owned(),
+        Cause::WaitingForParents(tasks) => format!("waits for {}", names(tasks)),
+        Cause::WaitingForSlot(limit) => format!("waits for a free slot: {limit}"),
+        Cause::WaitingForScheduler => "waits for the scheduler".to_owned(),
+        Cause::ExitCode(code) => format!("exit code {code}"),
+        Cause::Signal(signal) => format!("ended by signal {signal}"),
+        Cause::OutOfMemory => "used more memory than it may".to_owned(),
+        Cause::CannotStart(why) => format!("could not be started: {why}"),
+        Cause::Lost(why) => format!("lost: {why}"),
+        Cause::ParentState { task, state, wanted } => format!("`{task}` ended {state}, wanted {wanted}"),
+        Cause::Cancelled(reason) if reason.is_empty() => "cancelled".to_owned(),
+        Cause::Cancelled(reason) => format!("cancelled: {reason}"),
+        Cause::Deadline(limit) => format!("its time limit of {} passed", Span::from(*limit)),
+        Cause::RunDeadline(limit) => format!("the run's time limit of {} passed", Span::from(*limit)),
+        Cause::Tasks(tasks) => format!("decided by {}", names(tasks)),
+        Cause::Quarantined(why) => format!("set aside: {why}"),
+    }
+}
+
+/// The names of the first tasks, and how many more there are.
+fn names(tasks: &[TaskId]) -> String {
+    const SHOWN: usize = 5;
+    let mut text = tasks.iter().take(SHOWN).map(|task| format!("`{task}`")).collect::<Vec<_>>().join(", ");
+    if tasks.len() > SHOWN {
+        text.push_str(&format!(" and {} more", tasks.len() - SHOWN));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use gofer_types::{Condition, TaskState};
+    use std::time::Duration;
+
+    use super::*;
+
+    fn tasks(count: usize) -> Vec<TaskId> {
+        (0..count).map(|n| TaskId::new(format!("t{n}")).unwrap()).collect()
+    }
+
+    #[test]
+    fn every_cause_has_a_word_and_a_text() {
+        let all = [
+            Cause::Completed,
+            Cause::WaitingForParents(tasks(2)),
+            Cause::WaitingForSlot("the server runs 200 tasks".to_owned()),
+            Cause::WaitingForScheduler,
+            Cause::ExitCode(3),
+            Cause::Signal(9),
+            Cause::OutOfMemory,
+            Cause::CannotStart("no such image".to_owned()),
+            Cause::Lost("the container is gone".to_owned()),
+            Cause::ParentState { task: tasks(1).remove(0), state: TaskState::Failed, wanted: Condition::Successful },
+            Cause::Cancelled(String::new()),
+            Cause::Cancelled("wrong branch".to_owned()),
+            Cause::Deadline(Duration::from_secs(90)),
+            Cause::RunDeadline(Duration::from_secs(3600)),
+            Cause::Tasks(tasks(7)),
+            Cause::Quarantined("format 9 is not known".to_owned()),
+        ];
+        let lines: Vec<String> = all.iter().map(|cause| format!("{}: {}", word(cause), text(cause))).collect();
+        insta::assert_snapshot!("causes", lines.join("\n"));
+    }
+
+    #[test]
+    fn the_facts_of_a_cause_are_fields_too() {
+        assert_eq!(cause(&Cause::ExitCode(0)).exit_code, Some(0));
+        assert_eq!(cause(&Cause::Signal(15)).signal, Some(15));
+        assert_eq!(cause(&Cause::Deadline(Duration::from_secs(2))).limit.map(|limit| limit.seconds), Some(2));
+        assert_eq!(cause(&Cause::Tasks(tasks(2))).tasks, ["t0", "t1"]);
+    }
+}

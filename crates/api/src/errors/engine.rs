@@ -1,0 +1,195 @@
+//! The table: every refusal of the engine, with its codes, its hint and the next commands.
+
+use std::time::Duration;
+
+use gofer_engine::EngineError;
+use gofer_pipeline::VariableProblem;
+use gofer_types::{Namespace, SchedulerName};
+use tonic::Code;
+
+use super::{Problem, backend, codes};
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        let problem = table(&error);
+        if matches!(problem.status, Code::Internal | Code::Unavailable | Code::DataLoss | Code::ResourceExhausted) {
+            tracing::error!(code = problem.code, error = %backend::chain(&error), "a call failed");
+        }
+        problem
+    }
+}
+
+fn table(error: &EngineError) -> Problem {
+    match error {
+        EngineError::NamespaceNotFound { .. }
+        | EngineError::PipelineNotFound { .. }
+        | EngineError::VersionNotFound { .. }
+        | EngineError::RunNotFound { .. }
+        | EngineError::NoSuchRun { .. }
+        | EngineError::TaskNotFound { .. } => lookup(error),
+        EngineError::NamespaceExists { .. }
+        | EngineError::NamespaceNotEmpty { .. }
+        | EngineError::NamespaceProtected
+        | EngineError::PipelineActive { .. }
+        | EngineError::VersionMoved { .. } => change(error),
+        EngineError::InvalidPageToken | EngineError::InvalidCursor | EngineError::InvalidIdempotencyKey => token(error),
+        EngineError::PipelineDisabled { .. }
+        | EngineError::InvalidVariables(_)
+        | EngineError::UnknownScheduler { .. }
+        | EngineError::Unsupported(_)
+        | EngineError::InvalidPipeline { .. }
+        | EngineError::TooManyQueued { .. }
+        | EngineError::IdempotencyMismatch { .. } => start(error),
+        EngineError::TooManyFollowers { limit } => backend::too_many_followers(*limit),
+        EngineError::Quarantined { .. } | EngineError::Record(_) | EngineError::Failed { .. } => broken(error),
+        EngineError::Storage(error) => backend::storage(error),
+        EngineError::Logs(error) => backend::logs(error),
+        EngineError::ShuttingDown => backend::shutting_down(),
+    }
+}
+
+/// What was asked for is not there.
+fn lookup(error: &EngineError) -> Problem {
+    let problem = |code, message: String| Problem::new(Code::NotFound, code, message);
+    match error {
+        EngineError::NamespaceNotFound { suggestion, .. } => {
+            problem(codes::NO_NAMESPACE, error.to_string()).meant(suggestion.as_deref()).next("gofer namespace list")
+        }
+        EngineError::PipelineNotFound { id, suggestion } => {
+            let text = format!("there is no pipeline `{}` in namespace `{}`", id.pipeline, id.namespace);
+            problem(codes::NO_PIPELINE, text).meant(suggestion.as_deref()).next(list_pipelines(&id.namespace))
+        }
+        EngineError::VersionNotFound { id, .. } => {
+            problem(codes::NO_VERSION, error.to_string()).next(format!("gofer pipeline history {id}"))
+        }
+        EngineError::RunNotFound { id } => {
+            problem(codes::NO_RUN, error.to_string()).next(format!("gofer run list {}", id.pipeline))
+        }
+        EngineError::NoSuchRun { id, .. } => {
+            problem(codes::NO_RUN, error.to_string()).next(format!("gofer start {id}"))
+        }
+        EngineError::TaskNotFound { id, suggestion } => problem(codes::NO_TASK, error.to_string())
+            .meant(suggestion.as_deref())
+            .next(format!("gofer task list {}", id.run)),
+        _ => defect(),
+    }
+}
+
+/// Something stands against a change.
+fn change(error: &EngineError) -> Problem {
+    let text = error.to_string();
+    match error {
+        EngineError::NamespaceExists { name } => Problem::new(Code::AlreadyExists, codes::NAMESPACE_EXISTS, text)
+            .next(format!("gofer namespace get {name}")),
+        EngineError::NamespaceNotEmpty { name } => {
+            Problem::new(Code::FailedPrecondition, codes::NAMESPACE_NOT_EMPTY, text)
+                .hint("delete its pipelines first")
+                .next(list_pipelines(name))
+        }
+        EngineError::NamespaceProtected => Problem::new(Code::FailedPrecondition, codes::NAMESPACE_PROTECTED, text)
+            .hint("it is the namespace that is meant where none is named"),
+        EngineError::PipelineActive { id, .. } => Problem::new(Code::FailedPrecondition, codes::PIPELINE_ACTIVE, text)
+            .hint("wait for them, or cancel them")
+            .next(format!("gofer run list {id} --active")),
+        EngineError::VersionMoved { .. } => Problem::new(Code::Aborted, codes::VERSION_MOVED, text)
+            .hint("somebody registered another version in between; look at it before you register yours"),
+        _ => defect(),
+    }
+}
+
+/// A token that we did not hand out, or cannot accept.
+fn token(error: &EngineError) -> Problem {
+    let (code, field, hint) = match error {
+        EngineError::InvalidPageToken => {
+            (codes::PAGE_TOKEN, "page.token", "a token belongs to the list and the filter that it came with")
+        }
+        EngineError::InvalidCursor => (codes::CURSOR, "cursor", "read from the beginning, without a cursor"),
+        _ => (codes::IDEMPOTENCY_KEY, "idempotency_key", "a UUID is a good key"),
+    };
+    let text = error.to_string();
+    Problem::new(Code::InvalidArgument, code, text.clone()).hint(hint).violation(field, text)
+}
+
+/// A version or a run that cannot be accepted.
+fn start(error: &EngineError) -> Problem {
+    let text = error.to_string();
+    match error {
+        EngineError::PipelineDisabled { id } => Problem::new(Code::FailedPrecondition, codes::PIPELINE_DISABLED, text)
+            .next(format!("gofer pipeline enable {id}")),
+        EngineError::InvalidVariables(problems) => variables(problems),
+        EngineError::UnknownScheduler { known, .. } => {
+            Problem::new(Code::InvalidArgument, codes::UNKNOWN_SCHEDULER, text)
+                .hint(schedulers(known))
+                .next("gofer backend list")
+        }
+        EngineError::Unsupported(parts) => {
+            let first = parts.first().map(|part| format!("; the first: {}", part.message)).unwrap_or_default();
+            Problem::new(Code::InvalidArgument, codes::UNSUPPORTED, format!("{text}{first}"))
+        }
+        EngineError::InvalidPipeline { .. } => Problem::new(Code::InvalidArgument, codes::INVALID_PIPELINE, text),
+        EngineError::TooManyQueued { .. } => Problem::new(Code::ResourceExhausted, codes::TOO_MANY_QUEUED, text)
+            .hint("wait until some have run, or cancel some")
+            .next("gofer run list --active")
+            .retry_after(Duration::from_secs(10)),
+        EngineError::IdempotencyMismatch { run } => {
+            Problem::new(Code::AlreadyExists, codes::IDEMPOTENCY_MISMATCH, text)
+                .hint("use another key for another start")
+                .next(format!("gofer run get {run}"))
+        }
+        _ => defect(),
+    }
+}
+
+/// Something of the server is broken.
+fn broken(error: &EngineError) -> Problem {
+    let text = error.to_string();
+    match error {
+        EngineError::Quarantined { .. } => Problem::new(Code::DataLoss, codes::QUARANTINED, text)
+            .hint("its records cannot be used; the other runs go on")
+            .next("gofer event list --type quarantined"),
+        EngineError::Failed { .. } => Problem::new(Code::Unavailable, codes::STOPPED, text)
+            .hint("the server has to be started again by its operator"),
+        _ => Problem::new(Code::DataLoss, codes::DAMAGED, text)
+            .hint("the log of the server says which one"),
+    }
+}
+
+fn variables(problems: &[VariableProblem]) -> Problem {
+    let text = match problems {
+        [only] => only.to_string(),
+        several => format!("{} of the variables are not accepted", several.len()),
+    };
+    let mut problem = Problem::new(Code::InvalidArgument, codes::VARIABLES, text);
+    for one in problems {
+        let (name, meant) = match one {
+            VariableProblem::Unknown { name, meant } => (name.as_str(), meant.as_ref()),
+            VariableProblem::Missing { name, .. }
+            | VariableProblem::WrongType { name, .. }
+            | VariableProblem::NotAllowed { name, .. }
+            | VariableProblem::Nul { name } => (name.as_str(), None),
+        };
+        problem = problem.violation(format!("variables[{name:?}]"), one.to_string());
+        if problem.hint.is_none() {
+            problem = problem.meant(meant.map(AsRef::as_ref));
+        }
+    }
+    problem
+}
+
+fn schedulers(known: &[SchedulerName]) -> String {
+    let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+    format!("this server has {}", names.join(", "))
+}
+
+fn list_pipelines(namespace: &Namespace) -> String {
+    if *namespace == Namespace::default_name() {
+        "gofer pipeline list".to_owned()
+    } else {
+        format!("gofer pipeline list --namespace {namespace}")
+    }
+}
+
+/// A defect of our own: told without details, which are in the log.
+fn defect() -> Problem {
+    Problem::new(Code::Internal, codes::DEFECT, "the server failed")
+}

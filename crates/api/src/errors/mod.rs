@@ -1,0 +1,20 @@
+//! What a caller is told when a call fails: one table from errors to codes, hints and next commands.
+//!
+//! Each refusal is a [`Problem`]: a gRPC code for programs, a gofer code with a page in `docs/errors` for people, a hint
+//! and the commands that may help. The whole table is a snapshot. What a backend says about *our* credentials is the
+//! operator's problem and is never shown as the caller's.
+
+mod backend;
+mod codes;
+mod engine;
+mod problem;
+mod wire;
+
+pub use codes::CODES;
+pub(crate) use codes::{MALFORMED, NO_SUCH_CALL, OVERDUE, DEFECT, TOO_LARGE, SHUTTING_DOWN};
+pub(crate) use problem::{Problem, Violation};
+
+/// Where the pages of the codes are published.
+pub const DOCS: &str = "https://docs.gofer.example/errors/";
+/// The domain of our codes in `google.rpc.ErrorInfo`.
+pub const DOMAIN: &str = "gofer";
