@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use gofer_types::TaskRef;
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::{OnceCell, OwnedMutexGuard, watch};
 
 use crate::disk;
 use crate::error::LogError;
@@ -27,7 +27,8 @@ pub(crate) struct Shared {
     pub(crate) recent: Mutex<Recent>,
     signal: watch::Sender<()>,
     loaded: OnceCell<()>,
-    written: AtomicBool,
+    claimed: AtomicBool,
+    files: Arc<tokio::sync::Mutex<()>>,
     registry: Weak<Registry>,
 }
 
@@ -40,7 +41,8 @@ impl Shared {
             recent: Mutex::new(Recent::new(budget)),
             signal: watch::Sender::new(()),
             loaded: OnceCell::new(),
-            written: AtomicBool::new(false),
+            claimed: AtomicBool::new(false),
+            files: Arc::default(),
             registry,
         }
     }
@@ -104,21 +106,30 @@ impl Drop for Shared {
     }
 }
 
-/// The right to write to a log. Given back when dropped.
+/// Says that a writer of a log lives. Given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Slot(Arc<Shared>);
+pub(crate) struct Claim(Arc<Shared>);
 
-impl Slot {
+impl Claim {
     pub(crate) fn take(shared: &Arc<Shared>) -> Result<Self, LogError> {
-        if shared.written.swap(true, Ordering::AcqRel) {
+        if shared.claimed.swap(true, Ordering::AcqRel) {
             return Err(LogError::Busy { task: shared.task.clone() });
         }
         Ok(Self(Arc::clone(shared)))
     }
-}
 
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.0.written.store(false, Ordering::Release);
+    /// The right to change the files, once work that an earlier writer left behind when it was dropped has ended.
+    pub(crate) async fn slot(&self) -> Slot {
+        Slot(Arc::clone(&self.0.files).lock_owned().await)
     }
 }
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.0.claimed.store(false, Ordering::Release);
+    }
+}
+
+/// The right to change the files of a log. Given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Slot(#[expect(dead_code, reason = "it is held, not used")] OwnedMutexGuard<()>);

@@ -14,7 +14,7 @@ use crate::merge;
 use crate::reader::{Reader, Ticket};
 use crate::registry::Registry;
 use crate::shared::Shared;
-use crate::writer::{Core, LogWriter, WriterParts};
+use crate::writer::{LogWriter, WriterParts};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -87,10 +87,7 @@ impl LogStore {
     /// [`LogError::Busy`] while another writer of it lives, [`LogError::Sealed`] if it is complete.
     pub async fn writer(&self, task: &TaskRef) -> Result<LogWriter, LogError> {
         let shared = self.log(task).await?;
-        let parts = self.parts.clone();
-        let opened = Arc::clone(&shared);
-        let core = self.gates.writers.run(move || Core::open(opened, parts)).await?;
-        Ok(LogWriter::new(shared, core, self.gates.writers.clone()))
+        LogWriter::open(shared, self.parts.clone(), self.gates.writers.clone()).await
     }
 
     /// Says that nothing follows, of a log that has no writer or that never was; followers end. May be repeated.

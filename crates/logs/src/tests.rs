@@ -1,4 +1,4 @@
-//! What happens when the disk is full: a disk that takes only so many bytes, and a real one that is small.
+//! What happens when the disk is full, with a disk that takes only so many bytes.
 
 use std::io;
 use std::path::Path;

@@ -12,7 +12,7 @@ use crate::entry::Piece;
 use crate::error::LogError;
 use crate::gates::{Gate, lock};
 use crate::registry::Registry;
-use crate::shared::{Shared, Slot};
+use crate::shared::{Claim, Shared, Slot};
 use crate::sidecar::{self, Index, SEGMENT_HEADER, Sealed, Sidecar};
 
 /// Appends to the log of one task run. Dropping it leaves the log open; a later writer goes on from the resume point.
@@ -20,6 +20,7 @@ pub struct LogWriter {
     shared: Arc<Shared>,
     core: Arc<Mutex<Core>>,
     gate: Gate,
+    _claim: Claim,
 }
 
 impl fmt::Debug for LogWriter {
@@ -29,8 +30,13 @@ impl fmt::Debug for LogWriter {
 }
 
 impl LogWriter {
-    pub(crate) fn new(shared: Arc<Shared>, core: Core, gate: Gate) -> Self {
-        Self { shared, core: Arc::new(Mutex::new(core)), gate }
+    /// Opens a loaded log for appending.
+    pub(crate) async fn open(shared: Arc<Shared>, parts: WriterParts, gate: Gate) -> Result<Self, LogError> {
+        let claim = Claim::take(&shared)?;
+        let slot = claim.slot().await;
+        let opened = Arc::clone(&shared);
+        let core = gate.run(move || Core::open(opened, parts, slot)).await?;
+        Ok(Self { shared, core: Arc::new(Mutex::new(core)), gate, _claim: claim })
     }
 
     /// Stores the pieces, or counts them if the log has reached its limit. Returns when readers can see them.
@@ -70,7 +76,7 @@ pub(crate) struct WriterParts {
 
 /// The blocking side of a writer.
 #[derive(Debug)]
-pub(crate) struct Core {
+struct Core {
     shared: Arc<Shared>,
     parts: WriterParts,
     file: Option<Box<dyn SegmentFile>>,
@@ -83,8 +89,7 @@ pub(crate) struct Core {
 
 impl Core {
     /// Opens a loaded log for writing and cuts off what a crash left behind its last whole frame.
-    pub(crate) fn open(shared: Arc<Shared>, parts: WriterParts) -> Result<Self, LogError> {
-        let slot = Slot::take(&shared)?;
+    fn open(shared: Arc<Shared>, parts: WriterParts, slot: Slot) -> Result<Self, LogError> {
         disk::make_dirs(&shared.dir).map_err(LogError::io("create", &shared.dir))?;
         let mut core =
             Self { shared, parts, file: None, torn: true, owed: None, scratch: Vec::new(), _slot: slot };

@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use gofer_logs::{LogError, LogOptions, LogStore, StreamKind};
 use gofer_types::RunNumber;
 
@@ -28,6 +28,22 @@ async fn a_log_has_one_writer_at_a_time() {
     assert!(matches!(world.store.seal(&task()).await, Err(LogError::Busy { .. })));
     drop(first);
     world.store.writer(&task()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_writer_that_is_dropped_while_it_appends_leaves_a_valid_log_to_the_next() {
+    let world = World::new().await;
+    let mut stored = 0;
+    for number in 1..50 {
+        let mut writer = world.store.writer(&task()).await.unwrap();
+        let reached = writer.resume_point(1).map_or(0, |cursor| cursor.parse::<u64>().unwrap());
+        let entries = all(&world.store, &task()).await;
+        assert_eq!(entries.len() as u64, reached);
+        assert!(reached >= stored);
+        stored = reached;
+        let next = i64::try_from(reached).unwrap() + 1;
+        writer.append(vec![out(next, format!("line {number}\n"))]).now_or_never();
+    }
 }
 
 #[tokio::test]

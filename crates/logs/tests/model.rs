@@ -25,6 +25,8 @@ enum Step {
     Cut(u8),
     /// The power fails: the end of the last segment is cut and followed by other bytes.
     Garble(u8, Vec<u8>),
+    /// The power fails: one byte of the last segment was never written, others behind it were.
+    Flip(u8),
     /// The engine goes on with the next attempt, if this one is done.
     NextAttempt,
 }
@@ -74,6 +76,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Kill),
         2 => any::<u8>().prop_map(Step::Cut),
         2 => (any::<u8>(), proptest::collection::vec(any::<u8>(), 1..300)).prop_map(|(at, bytes)| Step::Garble(at, bytes)),
+        2 => any::<u8>().prop_map(Step::Flip),
         2 => Just(Step::NextAttempt),
     ]
 }
@@ -145,6 +148,7 @@ impl Engine {
             Step::NextAttempt => self.next_attempt(),
             Step::Kill => self.die(|_| {}).await,
             Step::Cut(part) => self.die(|last| cut(last, part, &[])).await,
+            Step::Flip(part) => self.die(|last| flip(last, part)).await,
             Step::Garble(part, bytes) => self.die(|last| cut(last, part, &bytes)).await,
         }
     }
@@ -165,6 +169,13 @@ fn cut(segment: &Path, part: u8, garbage: &[u8]) {
     let bytes = std::fs::read(segment).unwrap();
     let keep = bytes.len() * usize::from(part) / 255;
     std::fs::write(segment, [&bytes[..keep], garbage].concat()).unwrap();
+}
+
+fn flip(segment: &Path, part: u8) {
+    let mut bytes = std::fs::read(segment).unwrap();
+    let at = bytes.len() * usize::from(part) / 256;
+    bytes[at] ^= 0x55;
+    std::fs::write(segment, bytes).unwrap();
 }
 
 async fn play(output: Output, steps: Vec<Step>, max_bytes: u64) -> Vec<LogEntry> {
