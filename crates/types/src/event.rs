@@ -103,6 +103,20 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// All the stable words.
+    pub const WORDS: [&str; 10] = [
+        "server_started",
+        "namespace_created",
+        "namespace_deleted",
+        "version_registered",
+        "pipeline_enabled",
+        "pipeline_deleted",
+        "run",
+        "cancel_requested",
+        "task",
+        "quarantined",
+    ];
+
     /// The stable word for filters and JSON.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
@@ -124,7 +138,9 @@ impl EventKind {
     #[must_use]
     pub const fn run(&self) -> Option<&RunRef> {
         match self {
-            Self::Run { run, .. } | Self::CancelRequested { run, .. } | Self::Quarantined { run, .. } => Some(run),
+            Self::Run { run, .. } | Self::CancelRequested { run, .. } | Self::Quarantined { run, .. } => {
+                Some(run)
+            }
             Self::Task { task, .. } => Some(&task.run),
             _ => None,
         }
