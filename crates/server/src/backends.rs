@@ -1,0 +1,59 @@
+//! One function a backend: from its section of the configuration to something that can be opened.
+//!
+//! A function here reads the settings and does no I/O; what it answers does.
+
+#[cfg(any(feature = "storage-redb", feature = "storage-sled", feature = "scheduler-process"))]
+use gofer_config::{Complaint, Instance};
+#[cfg(any(feature = "storage-redb", feature = "storage-sled"))]
+use gofer_storage::Storage;
+
+#[cfg(any(feature = "storage-redb", feature = "storage-sled", feature = "scheduler-process"))]
+use crate::registry::{Opening, Place};
+
+/// What the program must call first of all, before it starts a thread or reads its arguments: a process that was started as
+/// the shim of a task does its work here and never returns.
+pub fn shim_main() {
+    #[cfg(feature = "scheduler-process")]
+    gofer_scheduler_process::shim::main_if_shim();
+}
+
+/// Runs what blocks where it may block.
+#[cfg(any(feature = "storage-redb", feature = "storage-sled"))]
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> gofer_backend::Result<T> + Send + 'static,
+) -> gofer_backend::Result<T> {
+    use gofer_backend::{BackendError, ErrorKind};
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(BackendError::new(ErrorKind::Internal, "the opening panicked").source(error)))
+}
+
+#[cfg(feature = "storage-redb")]
+pub(crate) fn redb(instance: &Instance, place: &Place) -> Result<Opening<dyn Storage>, Complaint> {
+    let config: gofer_storage_redb::Config = instance.settings()?;
+    let (name, data_dir) = (instance.name.clone(), place.data_dir.clone());
+    Ok(Box::pin(blocking(move || gofer_storage_redb::open(&name, &config, &data_dir))))
+}
+
+#[cfg(feature = "storage-sled")]
+pub(crate) fn sled(instance: &Instance, place: &Place) -> Result<Opening<dyn Storage>, Complaint> {
+    let config: gofer_storage_sled::Config = instance.settings()?;
+    let (name, data_dir) = (instance.name.clone(), place.data_dir.clone());
+    Ok(Box::pin(blocking(move || gofer_storage_sled::open(&name, &config, &data_dir))))
+}
+
+#[cfg(feature = "scheduler-process")]
+pub(crate) fn process(
+    instance: &Instance,
+    place: &Place,
+) -> Result<Opening<dyn gofer_scheduler::Scheduler>, Complaint> {
+    let mut config: gofer_scheduler_process::ProcessConfig = instance.settings()?;
+    if config.root.as_os_str().is_empty() {
+        config.root = std::path::PathBuf::from(&instance.name);
+    }
+    config.root = place.data_dir.join(&config.root);
+    let name = instance.name.clone();
+    Ok(Box::pin(async move {
+        let scheduler = gofer_scheduler_process::ProcessScheduler::open(&name, config).await?;
+        Ok(std::sync::Arc::new(scheduler) as std::sync::Arc<dyn gofer_scheduler::Scheduler>)
+    }))
+}

@@ -1,0 +1,168 @@
+//! Which backends there are: explicit code, one line a backend.
+//!
+//! A kind that this binary was built without is registered as left out, with the reason, so that asking for it is answered
+//! and not merely unknown.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use gofer_backend::{Clock, Result};
+use gofer_config::{Complaint, Family, Instance};
+use gofer_scheduler::Scheduler;
+use gofer_storage::Storage;
+
+use crate::backends;
+
+/// What a backend is told about where it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// The server's data directory; a backend that names no path of its own gets a directory in it.
+    pub(crate) data_dir: PathBuf,
+    /// Time.
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// A backend that is planned: opening it is the first I/O.
+pub(crate) type Opening<T> = BoxFuture<'static, Result<Arc<T>>>;
+
+type Plan<T> = fn(&Instance, &Place) -> std::result::Result<Opening<T>, Complaint>;
+
+/// One kind of a family.
+struct Kind<T: ?Sized> {
+    name: &'static str,
+    offer: Offer<T>,
+}
+
+/// What stands behind a kind.
+enum Offer<T: ?Sized> {
+    /// It is there.
+    Built(Plan<T>),
+    /// It is known and not there, for this reason.
+    LeftOut(&'static str),
+}
+
+const fn built<T: ?Sized>(name: &'static str, plan: Plan<T>) -> Kind<T> {
+    Kind { name, offer: Offer::Built(plan) }
+}
+
+const fn left_out<T: ?Sized>(name: &'static str, reason: &'static str) -> Kind<T> {
+    Kind { name, offer: Offer::LeftOut(reason) }
+}
+
+#[cfg(not(all(feature = "storage-redb", feature = "storage-sled", feature = "scheduler-process")))]
+const WITHOUT: &str = "this binary was built without it";
+const LATER: &str = "it is not there yet";
+
+fn storages() -> Vec<Kind<dyn Storage>> {
+    vec![
+        #[cfg(feature = "storage-redb")]
+        built("redb", backends::redb),
+        #[cfg(not(feature = "storage-redb"))]
+        left_out("redb", WITHOUT),
+        #[cfg(feature = "storage-sled")]
+        built("sled", backends::sled),
+        #[cfg(not(feature = "storage-sled"))]
+        left_out("sled", WITHOUT),
+    ]
+}
+
+fn schedulers() -> Vec<Kind<dyn Scheduler>> {
+    vec![
+        #[cfg(feature = "scheduler-process")]
+        built("process", backends::process),
+        #[cfg(not(feature = "scheduler-process"))]
+        left_out("process", WITHOUT),
+        left_out("docker", LATER),
+        left_out("nomad", LATER),
+    ]
+}
+
+/// Plans the default storage. The others are only checked: nothing opens them.
+pub(crate) fn storage(family: &Family, place: &Place) -> std::result::Result<(String, Opening<dyn Storage>), Vec<Complaint>> {
+    let all = plan_family(family, place, &storages())?;
+    let chosen = all.into_iter().find(|(name, _)| *name == family.default);
+    chosen.ok_or_else(Vec::new)
+}
+
+/// Plans every scheduler of the configuration.
+pub(crate) fn schedulers_of(
+    family: &Family,
+    place: &Place,
+) -> std::result::Result<Vec<(String, Opening<dyn Scheduler>)>, Vec<Complaint>> {
+    plan_family(family, place, &schedulers())
+}
+
+fn plan_family<T: ?Sized>(
+    family: &Family,
+    place: &Place,
+    kinds: &[Kind<T>],
+) -> std::result::Result<Vec<(String, Opening<T>)>, Vec<Complaint>> {
+    let mut complaints = Vec::new();
+    let mut planned = Vec::new();
+    for instance in &family.instances {
+        match plan_one(instance, place, kinds) {
+            Ok(opening) => planned.push((instance.name.clone(), opening)),
+            Err(complaint) => complaints.push(complaint),
+        }
+    }
+    if complaints.is_empty() { Ok(planned) } else { Err(complaints) }
+}
+
+fn plan_one<T: ?Sized>(
+    instance: &Instance,
+    place: &Place,
+    kinds: &[Kind<T>],
+) -> std::result::Result<Opening<T>, Complaint> {
+    match kinds.iter().find(|kind| kind.name == instance.kind).map(|kind| &kind.offer) {
+        Some(Offer::Built(plan)) => plan(instance, place),
+        Some(Offer::LeftOut(reason)) => {
+            Err(instance.refuse("kind", &format!("there is a kind `{}`, but {reason}", instance.kind)))
+        }
+        None => Err(instance.unknown_kind(
+            kinds.iter().filter(|kind| matches!(kind.offer, Offer::Built(_))).map(|kind| kind.name),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaints_of(file: &str) -> Vec<String> {
+        let sources = gofer_config::Sources {
+            file: Some(("gofer.toml".into(), file.to_owned())),
+            environment: vec![("HOME".to_owned(), "/home/me".to_owned())],
+            overrides: Vec::new(),
+        };
+        let plan = gofer_config::plan(&sources).expect("a configuration that can be planned");
+        let place = Place { data_dir: "/nowhere".into(), clock: Arc::new(crate::clock::SystemClock::new()) };
+        let storage = storage(&plan.config.storage, &place).err().unwrap_or_default();
+        let schedulers = schedulers_of(&plan.config.scheduler, &place).err().unwrap_or_default();
+        storage.iter().chain(&schedulers).map(|complaint| format!("{} {}", complaint.code, complaint.message)).collect()
+    }
+
+    #[test]
+    fn the_defaults_can_be_planned_without_any_file() {
+        assert_eq!(complaints_of(""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_backend_that_is_not_there_yet_is_refused_by_name() {
+        let told = complaints_of("[scheduler]\ndefault = \"docker\"\n[scheduler.docker]\n");
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("`docker`") && told[0].contains("not there yet"), "{told:?}");
+    }
+
+    #[test]
+    fn an_unknown_kind_lists_those_that_there_are() {
+        let told = complaints_of("[storage.main]\nkind = \"rocksdb\"\n");
+        assert!(told.iter().any(|line| line.starts_with("E0811")), "{told:?}");
+    }
+
+    #[test]
+    fn every_complaint_is_told_at_once() {
+        let file = "[storage.redb]\nno_such = 1\n[scheduler.process]\nneither = 2\n";
+        assert_eq!(complaints_of(file).len(), 2);
+    }
+}

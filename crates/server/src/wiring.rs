@@ -1,0 +1,150 @@
+//! From a configuration to an engine: plan everything, then open everything.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use gofer_backend::{BackendError, Clock, ErrorKind};
+use gofer_config::{Complaint, Config};
+use gofer_engine::{Engine, EngineOptions, EngineParts, Schedulers};
+use gofer_logs::{LogOptions, LogStore};
+use gofer_pipeline::Supported;
+use gofer_scheduler::Scheduler;
+use gofer_storage::Storage;
+use gofer_types::SchedulerName;
+use uuid::Uuid;
+
+use crate::error::StartError;
+use crate::registry::{self, Opening, Place};
+
+/// Everything that will be opened, after everything was checked. No I/O so far.
+pub(crate) struct Blueprint {
+    config: Config,
+    place: Place,
+    storage: (String, Opening<dyn Storage>),
+    schedulers: Vec<(SchedulerName, Opening<dyn Scheduler>)>,
+    default_scheduler: SchedulerName,
+}
+
+/// Checks the whole configuration against the backends that there are. All complaints at once.
+pub(crate) fn plan(config: Config, clock: Arc<dyn Clock>) -> Result<Blueprint, Vec<Complaint>> {
+    let place = Place { data_dir: config.server.data_dir.clone(), clock };
+    let storage = registry::storage(&config.storage, &place);
+    let schedulers = registry::schedulers_of(&config.scheduler, &place).and_then(named);
+    match (storage, schedulers) {
+        (Ok(storage), Ok(schedulers)) => {
+            let default = SchedulerName::new(config.scheduler.default.clone());
+            let default_scheduler = default.map_err(|_| Vec::new())?;
+            Ok(Blueprint { config, place, storage, schedulers, default_scheduler })
+        }
+        (storage, schedulers) => {
+            let mut complaints = storage.err().unwrap_or_default();
+            complaints.extend(schedulers.err().unwrap_or_default());
+            Err(complaints)
+        }
+    }
+}
+
+type NamedOpenings = Vec<(SchedulerName, Opening<dyn Scheduler>)>;
+
+fn named(all: Vec<(String, Opening<dyn Scheduler>)>) -> Result<NamedOpenings, Vec<Complaint>> {
+    // The configuration accepts no table name that a scheduler name could not be.
+    all.into_iter()
+        .map(|(name, opening)| SchedulerName::new(name).map(|name| (name, opening)).map_err(|_| Vec::new()))
+        .collect()
+}
+
+/// An engine that works, and what must be closed behind it.
+pub(crate) struct Built {
+    pub(crate) engine: Engine,
+    pub(crate) storage: Arc<dyn Storage>,
+}
+
+/// Opens everything, the storage first: its lock tells whether the data directory is ours.
+pub(crate) async fn build(blueprint: Blueprint, address: String) -> Result<Built, StartError> {
+    let Blueprint { config, place, storage, schedulers, default_scheduler } = blueprint;
+    make_data_dir(&place.data_dir)?;
+    let (name, opening) = storage;
+    let storage = opening.await.map_err(|cause| StartError::Backend { family: "storage", name, cause })?;
+    let logs = LogStore::open(log_options(&config)).await.map_err(StartError::Logs)?;
+    let mut named = BTreeMap::new();
+    for (name, opening) in schedulers {
+        let scheduler = opening.await.map_err(|cause| {
+            StartError::Backend { family: "scheduler", name: name.to_string(), cause }
+        })?;
+        named.insert(name, scheduler);
+    }
+    let parts = EngineParts {
+        storage: Arc::clone(&storage),
+        logs,
+        schedulers: Schedulers { default: default_scheduler, named },
+        clock: place.clock,
+        new_id: Arc::new(|| Uuid::now_v7().as_u128()),
+        options: engine_options(&config, address),
+    };
+    match Engine::open(parts).await {
+        Ok(engine) => Ok(Built { engine, storage }),
+        Err(error) => {
+            // The engine's error is what matters; closing only lets go of the lock.
+            let _ = storage.close().await;
+            Err(StartError::Engine(error))
+        }
+    }
+}
+
+fn make_data_dir(path: &Path) -> Result<(), StartError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|cause| match cause.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StartError::Backend {
+            family: "data directory",
+            name: path.display().to_string(),
+            cause: BackendError::new(ErrorKind::Exhausted, "the disk is full").source(cause),
+        },
+        _ => StartError::DataDir { path: path.to_owned(), cause },
+    })
+}
+
+fn log_options(config: &Config) -> LogOptions {
+    LogOptions {
+        segment_bytes: config.logs.segment_bytes.get(),
+        max_bytes_per_task: config.logs.max_bytes_per_task.get(),
+        max_followers: count(config.limits.max_followers),
+        ..LogOptions::new(config.server.data_dir.join("logs"))
+    }
+}
+
+fn engine_options(config: &Config, address: String) -> EngineOptions {
+    let limits = &config.limits;
+    EngineOptions {
+        max_running_tasks: count(limits.max_running_tasks),
+        max_running_runs: count(limits.max_active_runs),
+        max_queued_runs: count(limits.max_active_runs),
+        default_task_timeout: limits.task_timeout_default,
+        max_run_timeout: Some(limits.run_timeout_max),
+        stop_grace: limits.stop_grace,
+        max_followers: count(limits.max_followers),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        address,
+        ..EngineOptions::default()
+    }
+}
+
+fn count(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// What this build can do beyond the core of the pipeline language.
+pub(crate) fn supported() -> Supported {
+    Supported::default()
+}
+
+/// How large a pipeline may be, and between which bounds its time limits lie.
+pub(crate) fn pipeline_limits(config: &Config) -> gofer_pipeline::Limits {
+    gofer_pipeline::Limits {
+        tasks: count(config.limits.max_tasks_per_pipeline),
+        timeout_min: config.limits.task_timeout_min,
+        timeout_max: config.limits.task_timeout_max,
+        ..gofer_pipeline::Limits::default()
+    }
+}
