@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use gofer_backend::{BackendError, ErrorKind, Result};
 use gofer_types::ByteSize;
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +29,20 @@ impl Default for Config {
     }
 }
 
+/// The smallest cache that redb works well with.
+const LEAST_CACHE: ByteSize = ByteSize::from_mib(1);
+
 impl Config {
+    /// Refuses what cannot work. No I/O.
+    pub fn validate(&self) -> Result<()> {
+        if self.cache < LEAST_CACHE || usize::try_from(self.cache.get()).is_err() {
+            let error = BackendError::new(ErrorKind::InvalidInput, "the cache has no usable size")
+                .at(KIND, "configure");
+            return Err(error.with("cache", self.cache).with("least", LEAST_CACHE));
+        }
+        Ok(())
+    }
+
     /// The directory that this configuration means.
     #[must_use]
     pub fn directory(&self, data_dir: &Path) -> PathBuf {
@@ -52,6 +66,14 @@ mod tests {
         let config: Config = toml::from_str("path = \"/x\"\ncache = \"1MiB\"\nreserve = \"0B\"").unwrap();
         assert_eq!(config.directory(Path::new("/data")), Path::new("/x"));
         assert_eq!((config.cache, config.reserve), (ByteSize::from_mib(1), ByteSize::from_bytes(0)));
+    }
+
+    #[test]
+    fn a_cache_that_is_too_small_is_refused_with_both_sizes() {
+        Config::default().validate().unwrap();
+        let error = Config { cache: ByteSize::from_bytes(9), ..Config::default() }.validate().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains("cache 9B, least 1MiB"), "{error}");
     }
 
     #[test]

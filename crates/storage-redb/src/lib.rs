@@ -14,7 +14,7 @@ mod file;
 use std::path::Path;
 use std::sync::Arc;
 
-use gofer_backend::{BackendError, ErrorKind, Result};
+use gofer_backend::Result;
 use gofer_storage::Storage;
 use gofer_storage::embedded::{Embedded, Home, Options, disk};
 
@@ -29,9 +29,9 @@ pub const KIND: &str = "redb";
 /// Errors: `Conflict` when another server has it open, or when another kind or a newer gofer wrote it; `Exhausted` when
 /// there is no room to create it; `Internal` for a damaged file.
 pub fn open(name: &str, config: &Config, data_dir: &Path) -> Result<Arc<dyn Storage>> {
+    config.validate()?;
     let home = claim(config, data_dir)?;
-    let tuning = tuning(config).map_err(|error| error.at(KIND, "open"))?;
-    let opened = Redb::open(home.path(), tuning);
+    let opened = Redb::open(home.path(), tuning(config));
     let engine = opened.map_err(|error| error.with("path", home.path().display()).at(KIND, "open"))?;
     Ok(Arc::new(Embedded::start(engine, home, Options { kind: KIND, name: name.to_owned() })?))
 }
@@ -49,11 +49,12 @@ pub struct Compacted {
 ///
 /// Errors: as [`open`]; `NotFound` when there is no storage.
 pub fn compact(config: &Config, data_dir: &Path) -> Result<Compacted> {
+    config.validate()?;
     let dir = config.directory(data_dir);
     backend::require_file(&dir).map_err(|error| error.at(KIND, "compact"))?;
     let home = claim(config, data_dir)?;
     let (before, after) =
-        backend::compact(home.path(), tuning(config)?).map_err(|error| error.at(KIND, "compact"))?;
+        backend::compact(home.path(), tuning(config)).map_err(|error| error.at(KIND, "compact"))?;
     Ok(Compacted { before, after })
 }
 
@@ -63,9 +64,6 @@ fn claim(config: &Config, data_dir: &Path) -> Result<Home> {
     Ok(home)
 }
 
-fn tuning(config: &Config) -> Result<Tuning> {
-    let cache = usize::try_from(config.cache.get());
-    let cache = cache
-        .map_err(|_| BackendError::new(ErrorKind::InvalidInput, "the cache is larger than the memory"))?;
-    Ok(Tuning { cache, reserve: config.reserve.get() })
+fn tuning(config: &Config) -> Tuning {
+    Tuning { cache: usize::try_from(config.cache.get()).unwrap_or(usize::MAX), reserve: config.reserve.get() }
 }

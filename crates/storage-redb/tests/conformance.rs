@@ -9,6 +9,7 @@ use gofer_backend::Result;
 use gofer_storage::conformance::{Harness, MakeRoom, main as suite};
 use gofer_storage::{Capabilities, Storage};
 use gofer_storage_redb::Config;
+use gofer_types::ByteSize;
 
 #[derive(Debug)]
 struct Redb;
@@ -20,11 +21,10 @@ impl Harness for Redb {
     }
 
     async fn open(&self, place: &Path) -> Result<Arc<dyn Storage>> {
-        gofer_storage_redb::open(
-            "test",
-            &Config { path: place.to_path_buf(), ..Config::default() },
-            Path::new("/"),
-        )
+        // without a reserve: the suite fills a disk to the last byte
+        let reserve = ByteSize::from_bytes(0);
+        let config = Config { path: place.to_path_buf(), reserve, ..Config::default() };
+        gofer_storage_redb::open("test", &config, Path::new("/"))
     }
 
     async fn crash(&self, _place: &Path, storage: Arc<dyn Storage>) {

@@ -1,7 +1,8 @@
 //! The engine: one key space in one sled database.
 //!
-//! Keys of rows carry the byte 1 in front, the state row has the key 0. After an I/O error sled refuses everything until it is
-//! opened anew. For a disk without room that is done here; for anything else the storage stays broken.
+//! Keys of rows carry the byte 1 in front, the state row has the key 0. After any I/O error sled refuses everything until it is
+//! opened anew, and it cannot be opened on a full disk. So a full disk must be seen before sled meets it: that is what the
+//! reserve is for. What fails inside sled is fail-stop.
 
 use std::fmt;
 use std::fs::File;
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use bytes::Bytes;
-use gofer_backend::{BackendError, ErrorKind, Result};
+use gofer_backend::Result;
 use gofer_storage::KeyRange;
 use gofer_storage::embedded::{Engine, Group, Visit, WriteFailure, closed, disk};
 use sled::IVec;
@@ -55,14 +56,6 @@ pub(crate) struct Files {
     barrier: Arc<File>,
 }
 
-/// What a failed write leaves behind.
-enum Trouble {
-    /// Before the sync.
-    Write(BackendError),
-    /// In the sync, or after it.
-    Sync(BackendError),
-}
-
 impl Files {
     pub(crate) fn open(path: &Path, cache: u64) -> Result<Self> {
         let config =
@@ -73,6 +66,17 @@ impl Files {
             Arc::new(barrier.map_err(|error| disk::io_error(error, "the data file could not be opened"))?);
         disk::sync_dir(path)?;
         Ok(Self { tree, barrier })
+    }
+
+    /// Closes the database, and returns once its lock is free.
+    ///
+    /// A thread of sled may hold the file a little longer than its last owner. Only this process has it, as the directory
+    /// is locked; so the wait, which the kernel ends, is short.
+    pub(crate) fn close(self) {
+        let Self { tree, barrier } = self;
+        drop(tree);
+        let wait = || rustix::fs::flock(&barrier, rustix::fs::FlockOperation::LockExclusive);
+        while wait() == Err(rustix::io::Errno::INTR) {}
     }
 
     /// Makes everything durable that was applied.
@@ -106,11 +110,10 @@ impl Sled {
         self.inner.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write_group(&self, group: &Group) -> std::result::Result<(), Trouble> {
-        let files = self.apply(group).map_err(Trouble::Write)?;
+    fn write_group(&self, group: &Group) -> Result<()> {
+        let files = self.apply(group)?;
         // readers go on meanwhile, and see what the group replaces
-        files.tree.flush().map_err(|error| Trouble::Write(understood(error)))?;
-        self.barrier(&files).map_err(Trouble::Sync)?;
+        self.sync(&files)?;
         if let Some(inner) = self.lock().as_mut() {
             inner.undo.clear();
         }
@@ -135,31 +138,15 @@ impl Sled {
         Ok(inner.files.clone())
     }
 
-    fn barrier(&self, files: &Files) -> Result<()> {
+    fn sync(&self, files: &Files) -> Result<()> {
         #[cfg(test)]
         if self.sync_fails.load(std::sync::atomic::Ordering::Acquire) {
-            return Err(BackendError::new(ErrorKind::Internal, "the test says so"));
+            return Err(gofer_backend::BackendError::new(
+                gofer_backend::ErrorKind::Internal,
+                "the test says so",
+            ));
         }
         files.sync()
-    }
-
-    /// After a write that found no room: opens the database anew, and sees what became of the group.
-    fn recover(&self, group: &Group, cause: BackendError) -> std::result::Result<(), WriteFailure> {
-        let mut guard = self.lock();
-        // the old one lets go of the file before the new one takes it
-        drop(guard.take());
-        let reopened = Files::open(&self.dir.join(DATA), self.tuning.cache).and_then(|files| {
-            let there =
-                files.tree.get(STATE).map_err(understood)?.is_some_and(|state| state[..] == group.state);
-            files.sync()?;
-            *guard = Some(Inner { files, undo: Undo::default() });
-            Ok(there)
-        });
-        match reopened {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(WriteFailure::Refused(cause)),
-            Err(error) => Err(WriteFailure::Broken(error)),
-        }
     }
 }
 
@@ -189,15 +176,13 @@ impl Engine for Sled {
         // sled writes pages as well as rows, and takes whole segments
         let needed = group.size().saturating_mul(2).saturating_add(SEGMENT as u64);
         disk::require_room(&self.dir, needed, self.tuning.reserve).map_err(WriteFailure::Refused)?;
-        match self.write_group(group) {
-            Ok(()) => Ok(()),
-            Err(Trouble::Write(error)) if error.kind() == ErrorKind::Exhausted => self.recover(group, error),
-            Err(Trouble::Write(error) | Trouble::Sync(error)) => Err(WriteFailure::Broken(error)),
-        }
+        self.write_group(group).map_err(WriteFailure::Broken)
     }
 
     fn close(&self) {
-        drop(self.lock().take());
+        if let Some(inner) = self.lock().take() {
+            inner.files.close();
+        }
     }
 }
 
@@ -240,12 +225,13 @@ fn row_bounds(range: &KeyRange) -> Bounds {
 mod tests {
     use std::sync::atomic::Ordering;
 
+    use gofer_backend::ErrorKind;
     use gofer_storage::embedded::{Embedded, Home, Options, envelope};
     use gofer_storage::{Batch, Revision, Storage};
 
     use super::*;
 
-    const TUNING: Tuning = Tuning { cache: 8 << 20, reserve: 0 };
+    const TUNING: Tuning = Tuning { cache: 8 << 20, reserve: 1 };
 
     fn start(engine: Sled, dir: &Path) -> Embedded<Sled> {
         let home = Home::claim("sled", dir).unwrap();

@@ -91,7 +91,10 @@ fn copy(from: &Path, to: &Path, cache: u64) -> Result<()> {
         }
     }
     to.tree.apply_batch(batch).map_err(understood)?;
-    to.sync()
+    to.sync()?;
+    from.close();
+    to.close();
+    Ok(())
 }
 
 fn rename(dir: &Path, from: &str, to: &str) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use gofer_backend::{BackendError, ErrorKind, Result};
 use gofer_types::ByteSize;
 use serde::{Deserialize, Serialize};
 
@@ -16,9 +17,8 @@ pub struct Config {
     /// How much memory sled may use for pages. Default: `64MiB`.
     #[serde(with = "gofer_types::size::text")]
     pub cache: ByteSize,
-    /// The room that is left on the disk: a commit that would leave less is refused as exhausted. `0B`
-    /// leaves none. sled takes room in steps of
-    /// 8 MiB. Default: `32MiB`.
+    /// The room that is left on the disk: a commit that would leave less is refused as exhausted. At least `16MiB`, as sled takes
+    /// room in steps of 8 MiB, and must be restarted once it has met a full disk itself. Default: `32MiB`.
     #[serde(with = "gofer_types::size::text")]
     pub reserve: ByteSize,
 }
@@ -29,7 +29,20 @@ impl Default for Config {
     }
 }
 
+/// The smallest reserve.
+const LEAST_RESERVE: ByteSize = ByteSize::from_mib(16);
+
 impl Config {
+    /// Refuses what cannot work. No I/O.
+    pub fn validate(&self) -> Result<()> {
+        if self.reserve < LEAST_RESERVE {
+            let error = BackendError::new(ErrorKind::InvalidInput, "the reserve is too small for sled")
+                .at(KIND, "configure");
+            return Err(error.with("reserve", self.reserve).with("least", LEAST_RESERVE));
+        }
+        Ok(())
+    }
+
     /// The directory that this configuration means.
     #[must_use]
     pub fn directory(&self, data_dir: &Path) -> PathBuf {
@@ -50,9 +63,17 @@ mod tests {
 
     #[test]
     fn every_field_is_read() {
-        let config: Config = toml::from_str("path = \"/x\"\ncache = \"1MiB\"\nreserve = \"0B\"").unwrap();
+        let config: Config = toml::from_str("path = \"/x\"\ncache = \"1MiB\"\nreserve = \"64MiB\"").unwrap();
         assert_eq!(config.directory(Path::new("/data")), Path::new("/x"));
-        assert_eq!((config.cache, config.reserve), (ByteSize::from_mib(1), ByteSize::from_bytes(0)));
+        assert_eq!((config.cache, config.reserve), (ByteSize::from_mib(1), ByteSize::from_mib(64)));
+    }
+
+    #[test]
+    fn a_reserve_that_is_too_small_is_refused_with_both_sizes() {
+        Config::default().validate().unwrap();
+        let error = Config { reserve: ByteSize::from_mib(15), ..Config::default() }.validate().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains("reserve 15MiB, least 16MiB"), "{error}");
     }
 
     #[test]

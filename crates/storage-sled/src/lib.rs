@@ -35,6 +35,7 @@ pub const KIND: &str = "sled";
 /// Errors: `Conflict` when another server has it open, or when another kind or a newer gofer wrote it; `Exhausted` when
 /// there is no room to create it; `Internal` for damaged files, which are left as they are.
 pub fn open(name: &str, config: &Config, data_dir: &Path) -> Result<Arc<dyn Storage>> {
+    config.validate()?;
     let home = claim(config, data_dir)?;
     let opened = Sled::open(home.path(), tuning(config));
     let engine = opened.map_err(|error| error.with("path", home.path().display()).at(KIND, "open"))?;

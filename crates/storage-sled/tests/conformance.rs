@@ -20,11 +20,8 @@ impl Harness for Sled {
     }
 
     async fn open(&self, place: &Path) -> Result<Arc<dyn Storage>> {
-        gofer_storage_sled::open(
-            "test",
-            &Config { path: place.to_path_buf(), ..Config::default() },
-            Path::new("/"),
-        )
+        let config = Config { path: place.to_path_buf(), ..Config::default() };
+        gofer_storage_sled::open("test", &config, Path::new("/"))
     }
 
     async fn crash(&self, _place: &Path, storage: Arc<dyn Storage>) {
