@@ -1,0 +1,10 @@
+//! The pure heart: what follows from what happened to a run.
+//!
+//! No clock, no I/O, no randomness: facts go in, decisions come out, and the same facts give the same end in whatever
+//! order independent ones arrive. It must not know storage, schedulers or time; deadlines reach it as facts.
+
+mod machine;
+mod plan;
+mod restore;
+pub(crate) use machine::{Decision, Fact, RunMachine};
+pub(crate) use plan::Plan;

@@ -1,0 +1,317 @@
+//! The records of one run while it is active, and what one step changes of them.
+//!
+//! Decisions of the machine become records, events and effects here. A step is committed whole before any of its effects
+//! is performed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gofer_records::Tx;
+use gofer_scheduler::TaskExit;
+use gofer_types::{
+    Actor, AttemptId, AttemptRecord, Cause, EventKind, RunRecord, RunState, TaskRunRecord, TaskState,
+    Timestamp,
+};
+use tokio::sync::oneshot;
+
+use super::spec::Prepared;
+use super::versions::Version;
+use crate::core::Decision;
+
+/// The records of one run.
+#[derive(Debug)]
+pub(crate) struct Book {
+    /// The run.
+    pub(crate) run: RunRecord,
+    /// What it executes.
+    pub(crate) version: Arc<Version>,
+    /// The task runs that have left `waiting` and have not ended.
+    pub(crate) tasks: BTreeMap<u32, TaskRunRecord>,
+    /// The attempts that have not been put away, by their task.
+    pub(crate) attempts: BTreeMap<u32, AttemptRecord>,
+    /// The operator's limit on whole runs.
+    pub(crate) max_run_timeout: Option<Duration>,
+}
+
+/// Something to do once the step is durable.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// Start the attempt, or go on with it.
+    Start(u32),
+    /// Stop the attempt, or kill it at once.
+    Stop(u32, bool),
+    /// The run has ended.
+    RunEnded,
+    /// The output of these tasks is complete: they never started.
+    Complete(u32),
+}
+
+/// What one step changes.
+#[derive(Debug, Default)]
+pub(crate) struct Step {
+    /// The time of the step; never before that of the step before.
+    pub(crate) now: Timestamp,
+    events: Vec<(Actor, EventKind)>,
+    /// The newest event of each task in this step.
+    newest: BTreeMap<u32, usize>,
+    dirty_run: bool,
+    dirty_tasks: BTreeSet<u32>,
+    dirty_attempts: BTreeSet<u32>,
+    /// What to do when it is durable.
+    pub(crate) effects: Vec<Effect>,
+    /// Slots that the step gives back.
+    pub(crate) spare: usize,
+    /// Slots that the step took.
+    pub(crate) taken: usize,
+    /// Callers that wait for the step, and whether the run had ended before.
+    pub(crate) replies: Vec<(oneshot::Sender<(RunRecord, bool)>, bool)>,
+    /// What was prepared for tasks that are to be started.
+    pub(crate) prepared: BTreeMap<u32, Prepared>,
+}
+
+impl Step {
+    /// A step at that time.
+    pub(crate) fn at(now: Timestamp) -> Self {
+        Self { now, ..Self::default() }
+    }
+
+    /// Whether nothing is to be written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+            && !self.dirty_run
+            && self.dirty_tasks.is_empty()
+            && self.dirty_attempts.is_empty()
+    }
+
+    fn event(&mut self, actor: Actor, kind: EventKind) {
+        self.events.push((actor, kind));
+    }
+
+    /// Tells of a task. What it was pending for within one step is told once.
+    fn task_event(&mut self, task: u32, actor: Actor, kind: EventKind) {
+        let is_pending = |kind: &EventKind| matches!(kind, EventKind::Task { state: TaskState::Pending, .. });
+        if let Some(at) = self.newest.get(&task)
+            && is_pending(&self.events[*at].1)
+            && is_pending(&kind)
+        {
+            self.events[*at] = (actor, kind);
+            return;
+        }
+        self.newest.insert(task, self.events.len());
+        self.event(actor, kind);
+    }
+}
+
+impl Book {
+    /// The book of a run of which nothing but its record is there.
+    pub(crate) fn new(run: RunRecord, version: Arc<Version>) -> Self {
+        Self { run, version, tasks: BTreeMap::new(), attempts: BTreeMap::new(), max_run_timeout: None }
+    }
+
+    /// The newest time in it.
+    pub(crate) fn latest(&self) -> Timestamp {
+        let run = [Some(self.run.created), self.run.started, self.run.ended];
+        let tasks = self.tasks.values().map(|task| task.changed);
+        run.into_iter().flatten().chain(tasks).max().unwrap_or_default()
+    }
+
+    /// Records a decision, and notes what is to be done about it.
+    pub(crate) fn record(&mut self, step: &mut Step, decision: Decision) {
+        match decision {
+            Decision::Run(state, cause) => self.enter_run(step, state, cause),
+            Decision::Cancel(request) => {
+                let kind =
+                    EventKind::CancelRequested { run: self.run.id.clone(), reason: request.reason.clone() };
+                step.event(request.actor.clone(), kind);
+                self.run.cancel = Some(request);
+                step.dirty_run = true;
+            }
+            Decision::Task { task, state, cause, exit_code } => {
+                self.enter_task(step, task, (state, cause, exit_code));
+            }
+            Decision::Free(_) => step.spare += 1,
+            Decision::Stop(task, _, kill) => step.effects.push(Effect::Stop(task, kill)),
+            // asked for and answered by the driver
+            Decision::Want(_) | Decision::Unwant(_) | Decision::Start(..) => {}
+        }
+    }
+
+    fn enter_run(&mut self, step: &mut Step, state: RunState, cause: Cause) {
+        if state == RunState::Running && self.run.started.is_none() {
+            self.run.started = Some(step.now);
+            self.run.deadline = self.run_timeout().map(|limit| step.now.plus(limit));
+        }
+        if state.is_terminal() {
+            self.run.ended = Some(step.now);
+            step.effects.push(Effect::RunEnded);
+        }
+        self.run.state = state;
+        self.run.cause = cause.clone();
+        step.dirty_run = true;
+        let actor = self.actor(&cause);
+        let kind = EventKind::Run { run: self.run.id.clone(), version: self.run.version, state, cause };
+        step.event(actor, kind);
+    }
+
+    /// The time limit of the run, if it has one.
+    pub(crate) fn run_timeout(&self) -> Option<Duration> {
+        let own = self.version.record.config.timeout.map(gofer_types::Span::get);
+        match (own, self.max_run_timeout) {
+            (Some(own), Some(max)) => Some(own.min(max)),
+            (own, max) => own.or(max),
+        }
+    }
+
+    /// Who brought about what has this cause.
+    fn actor(&self, cause: &Cause) -> Actor {
+        match (cause, &self.run.cancel) {
+            (Cause::Cancelled(_), Some(cancel)) => cancel.actor.clone(),
+            (Cause::WaitingForSlot(_), _) if self.run.started.is_none() => self.run.actor.clone(),
+            (Cause::Completed, _) if self.run.state == RunState::Running => self.run.actor.clone(),
+            _ => Actor::System,
+        }
+    }
+
+    fn enter_task(
+        &mut self,
+        step: &mut Step,
+        task: u32,
+        (state, cause, code): (TaskState, Cause, Option<i32>),
+    ) {
+        let now = step.now;
+        let actor = match &cause {
+            Cause::Cancelled(_) => self.actor(&cause),
+            _ => Actor::System,
+        };
+        let record = self.task(task, now);
+        record.state = state;
+        record.cause = cause.clone();
+        record.changed = now;
+        record.exit_code = code;
+        if state == TaskState::Running && record.started.is_none() {
+            record.started = Some(now);
+        }
+        if state.is_terminal() {
+            record.ended = Some(now);
+        }
+        let attempt = record.attempts.last().cloned();
+        let id = record.id.clone();
+        if state.is_terminal() && attempt.is_none() {
+            step.effects.push(Effect::Complete(task));
+        }
+        step.dirty_tasks.insert(task);
+        step.task_event(task, actor, EventKind::Task { task: id, state, cause, attempt, exit_code: code });
+    }
+
+    fn task(&mut self, task: u32, now: Timestamp) -> &mut TaskRunRecord {
+        let id = self.run.id.task(self.version.plan.task(task).id.clone());
+        self.tasks.entry(task).or_insert_with(|| TaskRunRecord {
+            id,
+            state: TaskState::Waiting,
+            cause: Cause::Completed,
+            attempts: Vec::new(),
+            changed: now,
+            started: None,
+            ended: None,
+            exit_code: None,
+        })
+    }
+
+    /// Records the intent to start an attempt.
+    pub(crate) fn intend(&mut self, step: &mut Step, (task, number): (u32, u32), id: AttemptId) {
+        let Some(prepared) = step.prepared.get(&task) else { return };
+        let limit = self.version.plan.task(task).timeout;
+        let record = AttemptRecord {
+            id: id.clone(),
+            task: self.run.id.task(self.version.plan.task(task).id.clone()),
+            number,
+            scheduler: prepared.name.clone(),
+            digest: prepared.spec.digest.clone(),
+            created: step.now,
+            started: None,
+            ended: None,
+            deadline: Some(step.now.plus(limit)),
+            exit: None,
+            handle: None,
+            removed: false,
+        };
+        self.attempts.insert(task, record);
+        self.task(task, step.now).attempts.push(id.clone());
+        if let Some(at) = step.newest.get(&task)
+            && let EventKind::Task { attempt, .. } = &mut step.events[*at].1
+        {
+            *attempt = Some(id);
+        }
+        step.dirty_tasks.insert(task);
+        step.dirty_attempts.insert(task);
+        step.effects.push(Effect::Start(task));
+    }
+
+    /// Records that an attempt runs.
+    pub(crate) fn attempt_started(&mut self, step: &mut Step, task: u32, handle: String) {
+        let limit = self.version.plan.task(task).timeout;
+        if let Some(attempt) = self.attempts.get_mut(&task)
+            && attempt.started.is_none()
+        {
+            attempt.started = Some(step.now);
+            attempt.deadline = Some(step.now.plus(limit));
+            attempt.handle = (!handle.is_empty()).then_some(handle);
+            step.dirty_attempts.insert(task);
+        }
+    }
+
+    /// Records how an attempt ended.
+    pub(crate) fn attempt_ended(&mut self, step: &mut Step, task: u32, exit: &TaskExit) {
+        let Some(attempt) = self.attempts.get_mut(&task).filter(|attempt| attempt.exit.is_none()) else {
+            return;
+        };
+        let from = attempt.started.unwrap_or(attempt.created);
+        let to = step.now.max(from);
+        attempt.ended = Some(exit.at.map_or(to, |at| at.clamp(from, to)));
+        attempt.exit = Some(exit.cause.clone());
+        step.dirty_attempts.insert(task);
+        let ran = matches!(exit.cause, Cause::ExitCode(_) | Cause::Signal(_) | Cause::OutOfMemory);
+        if ran && let Some(record) = self.tasks.get_mut(&task) {
+            record.started.get_or_insert(from);
+        }
+    }
+
+    /// Everything of the step as one transaction. What has ended leaves the book.
+    pub(crate) fn transaction(&mut self, step: &mut Step, new: bool) -> Tx {
+        let mut tx = Tx::default();
+        if new {
+            tx.create_run(&self.run);
+        } else if step.dirty_run {
+            tx.put_run(&self.run);
+        }
+        for task in std::mem::take(&mut step.dirty_tasks) {
+            if let Some(record) = self.tasks.get(&task) {
+                tx.put_task(task, record);
+                if record.state.is_terminal() {
+                    self.tasks.remove(&task);
+                }
+            }
+        }
+        for task in std::mem::take(&mut step.dirty_attempts) {
+            if let Some(record) = self.attempts.get(&task) {
+                tx.put_attempt(task, record);
+            }
+        }
+        for (actor, kind) in step.events.drain(..) {
+            tx.event(step.now, actor, kind);
+        }
+        tx
+    }
+
+    /// The last transaction: everything is put away, nobody needs to look after the run any more.
+    pub(crate) fn farewell(&mut self) -> Tx {
+        let mut tx = Tx::default();
+        for (task, mut attempt) in std::mem::take(&mut self.attempts) {
+            attempt.removed = true;
+            tx.put_attempt(task, &attempt);
+        }
+        tx.release_run(&self.run.id);
+        tx
+    }
+}

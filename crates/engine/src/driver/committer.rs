@@ -1,0 +1,198 @@
+//! The one place that writes: takes what waits, commits it as one batch, and answers.
+//!
+//! While a batch is on its way to the disk the next one gathers, so that many runs share one sync and a lone one waits
+//! for nobody. Event numbers are given here, in the order of commits, without a hole. After an outcome that is not known
+//! nothing is acknowledged any more.
+
+use std::sync::Arc;
+
+use gofer_backend::{BackendError, ErrorKind};
+use gofer_records::{Group, Ownership, RecordError, Tx};
+use gofer_storage::Storage;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::event_log::EventLog;
+use super::fate::Fate;
+use crate::error::{EngineError, Result};
+
+/// How many transactions may wait to be taken.
+const QUEUE: usize = 1024;
+
+/// About how many bytes one batch may have; one transaction may have more.
+const BATCH: usize = 4 << 20;
+
+struct Submission {
+    tx: Arc<Tx>,
+    done: oneshot::Sender<Answer>,
+}
+
+type Answer = std::result::Result<u64, Refusal>;
+
+/// Why a transaction was not written. In every case nothing of it is stored.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// There is no room; later it may work.
+    Full(BackendError),
+    /// The storage does not take it, and never will.
+    Never(BackendError),
+    /// The engine has stopped.
+    Stopped,
+}
+
+/// Hands transactions to the one writer.
+#[derive(Debug, Clone)]
+pub(crate) struct Committer {
+    queue: mpsc::Sender<Submission>,
+    fate: Arc<Fate>,
+}
+
+impl Committer {
+    /// Makes a transaction durable, and answers the number of the newest event of its batch so far.
+    pub(crate) async fn try_commit(&self, tx: &Arc<Tx>) -> Answer {
+        let (done, answer) = oneshot::channel();
+        let submission = Submission { tx: Arc::clone(tx), done };
+        if self.queue.send(submission).await.is_err() {
+            return Err(Refusal::Stopped);
+        }
+        answer.await.unwrap_or(Err(Refusal::Stopped))
+    }
+
+    /// The same, with the error that callers of the engine see.
+    pub(crate) async fn commit(&self, tx: Tx) -> Result<u64> {
+        let tx = Arc::new(tx.finished()?);
+        self.try_commit(&tx).await.map_err(|refusal| self.error(refusal))
+    }
+
+    /// The error that callers of the engine see.
+    pub(crate) fn error(&self, refusal: Refusal) -> EngineError {
+        match refusal {
+            Refusal::Full(error) | Refusal::Never(error) => EngineError::Storage(error),
+            Refusal::Stopped => self.fate.error(),
+        }
+    }
+}
+
+/// What the writer needs.
+pub(crate) struct Writer {
+    queue: mpsc::Receiver<Submission>,
+    owner: Ownership,
+    storage: Arc<dyn Storage>,
+    log: Arc<EventLog>,
+    fate: Arc<Fate>,
+}
+
+/// The handle and the writer behind it.
+pub(crate) fn committer(
+    owner: Ownership,
+    storage: Arc<dyn Storage>,
+    log: Arc<EventLog>,
+    fate: &Arc<Fate>,
+) -> (Committer, Writer) {
+    let (sender, queue) = mpsc::channel(QUEUE);
+    let writer = Writer { queue, owner, storage, log, fate: Arc::clone(fate) };
+    (Committer { queue: sender, fate: Arc::clone(fate) }, writer)
+}
+
+impl Writer {
+    /// Writes until `close` says that nothing more is taken and what was taken is written.
+    pub(crate) async fn run(mut self, close: CancellationToken) {
+        let mut taken = Vec::with_capacity(QUEUE);
+        loop {
+            tokio::select! {
+                biased;
+                count = self.queue.recv_many(&mut taken, QUEUE) => if count == 0 { return },
+                () = close.cancelled(), if !self.queue.is_closed() => self.queue.close(),
+            }
+            let mut rest = std::mem::take(&mut taken).into_iter().peekable();
+            while rest.peek().is_some() {
+                self.write_group(&mut rest).await;
+            }
+        }
+    }
+
+    async fn write_group(&mut self, rest: &mut std::iter::Peekable<impl Iterator<Item = Submission>>) {
+        let mut group = Group::new(self.owner);
+        let mut members: Vec<(Submission, u64)> = Vec::new();
+        while let Some(next) =
+            rest.next_if(|next| members.is_empty() || group.size() + next.tx.size() <= BATCH)
+        {
+            match group.add(&next.tx) {
+                Ok(seq) => members.push((next, seq)),
+                Err(error) => refuse(next, never(&error)),
+            }
+        }
+        match self.write(group).await {
+            Ok(()) => members.into_iter().for_each(|(member, seq)| drop(member.done.send(Ok(seq)))),
+            // one of them may be at fault: each stands or falls alone
+            Err(Refusal::Never(_)) if members.len() > 1 => {
+                for (member, _) in members {
+                    self.write_alone(member).await;
+                }
+            }
+            Err(refusal) => members.into_iter().for_each(|(member, _)| refuse(member, again(&refusal))),
+        }
+    }
+
+    async fn write_alone(&mut self, member: Submission) {
+        let mut group = Group::new(self.owner);
+        let answer = match group.add(&member.tx) {
+            Ok(seq) => self.write(group).await.map(|()| seq),
+            Err(error) => Err(never(&error)),
+        };
+        drop(member.done.send(answer));
+    }
+
+    async fn write(&mut self, group: Group) -> std::result::Result<(), Refusal> {
+        if self.fate.has_failed() {
+            return Err(Refusal::Stopped);
+        }
+        let next_seq = group.next_seq();
+        let (batch, events) = group.into_batch();
+        match self.storage.commit(batch).await {
+            Ok(_) => {
+                self.owner.next_seq = next_seq;
+                self.log.publish(events);
+                Ok(())
+            }
+            Err(error) => Err(self.understand(error)),
+        }
+    }
+
+    fn understand(&self, error: BackendError) -> Refusal {
+        match error.kind() {
+            ErrorKind::Exhausted => Refusal::Full(error),
+            ErrorKind::InvalidInput => Refusal::Never(error),
+            ErrorKind::Conflict => {
+                self.fate.fail("another server has taken the state over".to_owned());
+                Refusal::Stopped
+            }
+            _ => {
+                self.fate.fail(format!("the storage failed: {}", error.chain()));
+                Refusal::Stopped
+            }
+        }
+    }
+}
+
+fn refuse(submission: Submission, refusal: Refusal) {
+    drop(submission.done.send(Err(refusal)));
+}
+
+fn never(error: &RecordError) -> Refusal {
+    Refusal::Never(BackendError::new(ErrorKind::InvalidInput, error.chain()))
+}
+
+/// The same refusal for another member of the group.
+fn again(refusal: &Refusal) -> Refusal {
+    let copy = |error: &BackendError| {
+        BackendError::new(error.kind(), error.message().to_owned())
+            .at(error.backend(), error.operation())
+            .retry(error.advice())
+    };
+    match refusal {
+        Refusal::Full(error) => Refusal::Full(copy(error)),
+        Refusal::Never(error) => Refusal::Never(copy(error)),
+        Refusal::Stopped => Refusal::Stopped,
+    }
+}

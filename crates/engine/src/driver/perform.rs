@@ -1,0 +1,170 @@
+//! The second half of a step: it is committed, and then what it decided is done.
+
+use std::sync::Arc;
+
+use gofer_records::Tx;
+use tokio::sync::watch;
+
+use super::Backoff;
+use super::attempt::{Attempt, Known, Wish};
+use super::book::{Effect, Step};
+use super::committer::Refusal;
+use super::message::Message;
+use super::run::Driver;
+use super::timers::Timer;
+
+impl Driver {
+    /// Commits a step and performs it. False if the engine has stopped.
+    pub(super) async fn settle(&mut self, mut step: Step) -> bool {
+        if !step.is_empty() {
+            let tx = self.book.transaction(&mut step, false);
+            if !self.commit(tx).await {
+                return false;
+            }
+        }
+        self.perform(step);
+        true
+    }
+
+    /// Commits, however long there is no room. False if the engine has stopped.
+    async fn commit(&self, tx: Tx) -> bool {
+        let tx = match tx.finished() {
+            Ok(tx) => Arc::new(tx),
+            Err(error) => {
+                self.inner
+                    .fate
+                    .fail(format!("a record of run {} cannot be written: {error}", self.handle.run));
+                return false;
+            }
+        };
+        let mut backoff = Backoff::new();
+        loop {
+            match self.inner.committer.try_commit(&tx).await {
+                Ok(_) => return true,
+                Err(Refusal::Stopped) => return false,
+                Err(Refusal::Full(error)) => {
+                    tracing::warn!(run = %self.handle.run, error = %error.chain(), "no room to record what happened");
+                    if !self.inner.pause(backoff.next(None)).await {
+                        return false;
+                    }
+                }
+                Err(Refusal::Never(error)) => {
+                    let run = &self.handle.run;
+                    self.inner
+                        .fate
+                        .fail(format!("the storage refuses records of run {run}: {}", error.chain()));
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Does what the step decided, now that it is durable.
+    pub(super) fn perform(&mut self, mut step: Step) {
+        let effects = std::mem::take(&mut step.effects);
+        self.arm_run();
+        let complete = effects.iter().filter_map(|effect| match effect {
+            Effect::Complete(task) => Some(*task),
+            _ => None,
+        });
+        let complete: Vec<u32> = complete.collect();
+        if !complete.is_empty() {
+            self.handle.complete_tasks(complete);
+        }
+        for effect in effects {
+            match effect {
+                Effect::Start(task) => {
+                    if let Some(prepared) = step.prepared.remove(&task) {
+                        self.follow(task, &prepared.scheduler, Known::Intended(Box::new(prepared.spec)));
+                    }
+                }
+                Effect::Stop(task, kill) => self.wish(task, if kill { Wish::Kill } else { Wish::Stop }),
+                Effect::RunEnded => self.inner.hall.run_ended(&self.handle),
+                Effect::Complete(_) => {}
+            }
+        }
+        self.inner.hall.free_slots(step.spare);
+        for (reply, ended) in step.replies {
+            drop(reply.send((self.book.run.clone(), ended)));
+        }
+    }
+
+    /// Arms the deadline of the run once it runs, and disarms it at the end.
+    fn arm_run(&mut self) {
+        let run = &self.book.run;
+        match (run.deadline, self.machine.state().is_terminal()) {
+            (_, true) => self.timers.forget(Timer::Run),
+            (Some(deadline), false) if !self.timers.is_set(Timer::Run) && !self.machine.is_overdue() => {
+                let limit = self.book.run_timeout().unwrap_or_default();
+                let left = deadline.since(self.inner.clock.now()).min(limit);
+                self.arm_in(Timer::Run, left);
+            }
+            _ => {}
+        }
+    }
+
+    /// Follows an attempt to its end in a task of its own.
+    pub(super) fn follow(
+        &mut self,
+        place: u32,
+        scheduler: &Arc<dyn gofer_scheduler::Scheduler>,
+        known: Known,
+    ) {
+        let Some(record) = self.book.attempts.get(&place) else { return };
+        let config = &self.book.version.record.config;
+        let own = config.tasks.get(place as usize).and_then(|task| task.logging);
+        let (sender, wish) = watch::channel(Wish::None);
+        let attempt = Attempt {
+            inner: Arc::clone(&self.inner),
+            run: Arc::clone(&self.handle),
+            place,
+            number: record.number,
+            task: record.task.clone(),
+            id: record.id.clone(),
+            scheduler: Arc::clone(scheduler),
+            logging: own.unwrap_or(config.logging),
+            resumed: self.resumed,
+            wish,
+        };
+        self.wishes.insert(place, sender);
+        self.inner.spawn(attempt.follow(known));
+    }
+
+    pub(super) fn wish(&self, task: u32, wish: Wish) {
+        if let Some(sender) = self.wishes.get(&task) {
+            sender.send_if_modified(|current| {
+                let more = wish > *current;
+                *current = wish.max(*current);
+                more
+            });
+        }
+    }
+
+    pub(super) async fn say_farewell(mut self) {
+        let tx = self.book.farewell();
+        if self.commit(tx).await {
+            self.mailbox.close();
+            self.inner.hall.put_away(&self.handle);
+            // a wish that came too late: the run has ended
+            while let Ok(message) = self.mailbox.try_recv() {
+                if let Message::Cancel { reply, .. } = message {
+                    drop(reply.send((self.book.run.clone(), true)));
+                }
+            }
+        }
+    }
+
+    /// The run could not be made durable: nothing of it is left behind.
+    pub(super) fn give_up(&self, step: &Step) {
+        let count = u32::try_from(self.book.version.plan.len()).unwrap_or(u32::MAX);
+        for task in 0..count {
+            self.inner.hall.forget(&self.handle, task);
+        }
+        for attempt in self.book.attempts.values() {
+            self.inner.hall.in_hand(&attempt.id, false);
+        }
+        self.inner.hall.put_away(&self.handle);
+        let granted = self.handle.take_granted().tasks.len();
+        self.inner.hall.free_slots(step.taken + granted);
+    }
+}

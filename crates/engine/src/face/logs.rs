@@ -1,0 +1,180 @@
+//! The combined output of a run.
+//!
+//! What is stored is read from the log store in the order of time. A follower waits for more until the output of every
+//! task is complete, which the run's driver tells; a task that never began has no log and ends with the run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream};
+use gofer_logs::{LogEntry, LogError, LogStore, LogStream, ReadOptions};
+use gofer_types::{RunRecord, RunRef, TaskId, TaskRef};
+use tokio::sync::watch;
+
+use crate::Engine;
+use crate::api::{LogPage, LogPages, LogQuery};
+use crate::driver::{Complete, Inner, Version};
+use crate::error::{EngineError, Result};
+
+/// The numbers of the next entries, by the places of their tasks.
+type Places = BTreeMap<u32, u64>;
+
+/// Some entries of one task.
+type Batch = std::result::Result<Vec<LogEntry>, LogError>;
+
+/// One task's output, followed until it is complete.
+struct Source {
+    inner: Arc<Inner>,
+    task: TaskRef,
+    place: u32,
+    options: ReadOptions,
+    completion: watch::Receiver<Complete>,
+    stream: LogStream,
+    /// Whether what is stored now is all there will be.
+    last: bool,
+}
+
+impl Source {
+    /// The next batch; an empty one says that the reader has caught up.
+    async fn next(mut self) -> Option<(Batch, Self)> {
+        let batch = self.batch().await?;
+        if let Ok(Some(newest)) = batch.as_ref().map(|batch| batch.last()) {
+            self.options.from_seq = newest.seq + 1;
+        }
+        Some((batch, self))
+    }
+
+    async fn batch(&mut self) -> Option<Batch> {
+        if self.last {
+            return self.stream.next().await;
+        }
+        let place = self.place;
+        let is_complete = |complete: &Complete| complete.all || complete.tasks.contains(&place);
+        tokio::select! {
+            biased;
+            batch = self.stream.next() => return batch,
+            _ = self.completion.wait_for(is_complete) => {}
+            () = self.inner.fate.stop().cancelled() => return None,
+        }
+        // complete: what is stored behind the last entry is the rest
+        self.last = true;
+        let options = ReadOptions { follow: false, ..self.options.clone() };
+        match self.inner.logs.read(&self.task, options).await {
+            Ok(stream) => self.stream = stream,
+            Err(error) => {
+                self.stream = stream::empty().boxed();
+                return Some(Err(error));
+            }
+        }
+        self.stream.next().await
+    }
+}
+
+impl Inner {
+    /// The places of the wanted tasks.
+    fn wanted_tasks(&self, run: &RunRef, version: &Version, tasks: &[TaskId]) -> Result<Vec<u32>> {
+        if tasks.is_empty() {
+            return Ok((0_u32..).zip(&version.plan.tasks).map(|(place, _)| place).collect());
+        }
+        tasks.iter().map(|task| Self::place(version, &run.task(task.clone()))).collect()
+    }
+
+    async fn log_sources(
+        self: &Arc<Self>,
+        run: &RunRecord,
+        version: &Version,
+        (query, places): (&LogQuery, &Places),
+    ) -> Result<Vec<(TaskId, LogStream)>> {
+        let live = self.hall.find(&run.id).map(|handle| handle.completion());
+        let mut sources = Vec::new();
+        for place in self.wanted_tasks(&run.id, version, &query.tasks)? {
+            let id = version.plan.task(place).id.clone();
+            let task = run.id.task(id.clone());
+            let from_seq = match (places.get(&place), query.tail) {
+                (Some(next), _) => *next,
+                (None, Some(tail)) if query.cursor.is_none() => self.logs.tail_seq(&task, tail).await?,
+                (None, _) => 1,
+            };
+            let options = ReadOptions {
+                from_seq,
+                attempt: query.attempt,
+                stream: query.stream,
+                since: query.since,
+                until: query.until,
+                follow: query.follow && live.is_some(),
+            };
+            let stream = self.logs.read(&task, options.clone()).await?;
+            let stream = match &live {
+                Some(completion) if options.follow => {
+                    let (inner, completion) = (Arc::clone(self), completion.clone());
+                    let source = Source { inner, task, place, options, completion, stream, last: false };
+                    stream::unfold(source, Source::next).boxed()
+                }
+                _ => stream,
+            };
+            sources.push((id, stream));
+        }
+        Ok(sources)
+    }
+}
+
+impl Engine {
+    /// The output of a run: what is stored in the order of time, then, if it is followed, what comes until the end.
+    pub async fn read_logs(&self, id: &RunRef, query: LogQuery) -> Result<LogPages> {
+        self.inner.fate.check()?;
+        let inner = Arc::clone(&self.inner);
+        let run = inner.run(id).await?;
+        let version = inner.version_of(&run).await?;
+        let places = match &query.cursor {
+            Some(cursor) => read_cursor(id, &version, cursor)?,
+            None => Places::new(),
+        };
+        let permit = query.follow.then(|| inner.follower()).transpose()?;
+        let sources = inner.log_sources(&run, &version, (&query, &places)).await?;
+        let (id, follow) = (id.clone(), query.follow);
+        let state = (LogStore::merge(sources), places, permit);
+        let pages = stream::unfold(Some(state), move |state| {
+            let (id, version, inner) = (id.clone(), Arc::clone(&version), Arc::clone(&inner));
+            async move {
+                let (mut merged, mut places, permit) = state?;
+                loop {
+                    match merged.next().await {
+                        Some(Ok(entries)) if entries.is_empty() => {}
+                        Some(Ok(entries)) => {
+                            note_places(&version, &mut places, &entries);
+                            let cursor = write_cursor(&id, &places);
+                            return Some((Ok(LogPage { entries, cursor }), Some((merged, places, permit))));
+                        }
+                        Some(Err(error)) => {
+                            return Some((Err(EngineError::Logs(error)), Some((merged, places, permit))));
+                        }
+                        // a stop of the engine is not the end of the output
+                        None if follow && inner.fate.check().is_err() => {
+                            return Some((Err(inner.fate.error()), None));
+                        }
+                        None => return None,
+                    }
+                }
+            }
+        });
+        Ok(pages.boxed())
+    }
+}
+
+fn note_places(version: &Version, places: &mut Places, entries: &[LogEntry]) {
+    for entry in entries {
+        if let Some(place) = version.plan.number(&entry.task) {
+            places.insert(place, entry.seq + 1);
+        }
+    }
+}
+
+fn write_cursor(run: &RunRef, places: &Places) -> String {
+    gofer_records::token_places(run, places)
+}
+
+fn read_cursor(run: &RunRef, version: &Version, cursor: &str) -> Result<Places> {
+    let places = gofer_records::untoken_places(run, cursor).map_err(|_| EngineError::InvalidCursor)?;
+    let known = places.keys().all(|place| (*place as usize) < version.plan.len());
+    if known { Ok(places) } else { Err(EngineError::InvalidCursor) }
+}
