@@ -1,0 +1,105 @@
+//! Pipeline files: HCL and JSON to a validated pipeline, with every problem at once and where it stands.
+//!
+//! ```
+//! use gofer_pipeline::{Limits, Source, parse, render};
+//!
+//! let source = Source::new("pipeline.hcl", "id = \"hello\"\ntask \"greet\" \"alpine\" {\n  comand = [\"echo\"]\n}\n");
+//! let parsed = parse(&source, &Limits::default());
+//! assert!(parsed.pipeline.is_none());
+//! assert!(render(&parsed.problems[0], &source).contains("did you mean `command`?"));
+//! ```
+//!
+//! A file goes through three stages. A *reader* (HCL or JSON) makes one small tree whose nodes know where they stand;
+//! the *decoder* knows the language and makes a [`Pipeline`](gofer_types::Pipeline) of it; the *check* looks at the
+//! whole: parents, cycles, artefacts. None of them evaluates anything: there are no functions and no loops, and what a
+//! text refers to is filled in by [`evaluate`](mod@evaluate) when a run is planned.
+//!
+//! # The JSON form
+//!
+//! A file whose name ends in `.json` holds the same tree. Attributes keep their names. A block becomes a key whose
+//! value maps its labels to its body; a second label is one more level:
+//!
+//! ```json
+//! {
+//!   "id": "build",
+//!   "variable": { "rev": { "default": "main" } },
+//!   "trigger": { "cron": { "nightly": { "expression": "0 3 * * *" } } },
+//!   "task": {
+//!     "compile": { "image": "rust:1.95", "command": ["cargo", "build"] },
+//!     "test": { "image": "rust:1.95", "depends_on": { "compile": "successful" } }
+//!   }
+//! }
+//! ```
+//!
+//! Where the order matters between blocks of different kinds, a list of such maps is accepted in place of one map.
+//! Texts are templates there too: `"${var.rev}"` refers to a variable, `"$${HOME}"` is the text `${HOME}`.
+//!
+//! # What this crate must not do
+//!
+//! It reads no file, no clock and no environment, and it knows no plug-in: the settings of triggers and notifiers are
+//! handed on as they are.
+
+mod check;
+mod codes;
+mod context;
+mod decode;
+mod diagnostic;
+mod digest;
+pub mod evaluate;
+pub mod graph;
+mod limits;
+mod read;
+mod render;
+mod source;
+mod spans;
+mod store_refs;
+mod suggest;
+mod tree;
+mod unsupported;
+mod variables;
+
+use gofer_types::Pipeline;
+
+pub use codes::{CODES, Code};
+pub use diagnostic::{Diagnostic, Related, Severity};
+pub use digest::digest;
+pub use evaluate::{EvaluateError, Facts, evaluate};
+pub use graph::{Graph, GraphError};
+pub use limits::Limits;
+pub use render::{Part, Style, render, render_parts};
+pub use source::{Source, SourceSpan, Syntax};
+pub use spans::Spans;
+pub use unsupported::{Feature, Supported, Unsupported, unsupported};
+pub use variables::{VariableProblem, resolve_variables};
+
+use context::Context;
+
+/// What became of a file.
+#[derive(Debug)]
+pub struct Parsed {
+    /// The pipeline; `None` if there is an error among the problems.
+    pub pipeline: Option<Pipeline>,
+    /// What is wrong, in the order of the file; at most [`Limits::problems`].
+    pub problems: Vec<Diagnostic>,
+    /// How many more problems there are than could be told.
+    pub omitted: usize,
+    /// Where each part of the pipeline stands in the file.
+    pub spans: Spans,
+}
+
+impl Parsed {
+    /// The pipeline, or all that is wrong.
+    pub fn into_result(self) -> Result<Pipeline, Vec<Diagnostic>> {
+        self.pipeline.ok_or(self.problems)
+    }
+}
+
+/// Reads one file into a pipeline, with all problems at once.
+///
+/// It never panics and never recurses deeper than [`Limits::depth`], whatever the text.
+#[must_use]
+pub fn parse(source: &Source, limits: &Limits) -> Parsed {
+    let mut cx = Context::new(source, limits);
+    let pipeline = read::read(&mut cx).and_then(|root| decode::pipeline(&mut cx, &root));
+    cx.finish(pipeline)
+}

@@ -1,0 +1,63 @@
+//! How large a pipeline may be. Every bound is the operator's to change.
+
+use gofer_types::Span;
+
+/// The bounds that a file is held to, before and while it is read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// The size of one file in bytes.
+    pub file_bytes: usize,
+    /// How many words, texts and signs the file may consist of; it bounds the time and the memory of the parser.
+    pub elements: usize,
+    /// How deep blocks, lists and maps may be nested; the HCL parser itself allows no more than 64.
+    pub depth: usize,
+    /// How many problems are told at once.
+    pub problems: usize,
+    /// How many tasks a pipeline may have.
+    pub tasks: usize,
+    /// How many dependencies its tasks may have in all.
+    pub edges: usize,
+    /// How many combinations the matrix of one task may have.
+    pub matrix_combinations: usize,
+    /// How many entries the environment of one task may have.
+    pub env_vars: usize,
+    /// How many bytes the environment of one task may have.
+    pub env_bytes: usize,
+    /// The longest id of a pipeline, up to 70.
+    pub pipeline_id_length: usize,
+    /// The longest name of a pipeline.
+    pub name_length: usize,
+    /// The longest id of a task or label of a plug-in's use, up to 80.
+    pub task_id_length: usize,
+    /// The longest description.
+    pub description_length: usize,
+    /// How often one task may be tried.
+    pub retry_attempts: u32,
+    /// The shortest time limit of a task.
+    pub timeout_min: Span,
+    /// The longest time limit of a task. The limit of a run is capped where it runs, not here.
+    pub timeout_max: Span,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            file_bytes: 1 << 20,
+            elements: 200_000,
+            depth: 64,
+            problems: 100,
+            tasks: 1_000,
+            edges: 10_000,
+            matrix_combinations: 256,
+            env_vars: 1_000,
+            env_bytes: 256 << 10,
+            pipeline_id_length: 70,
+            name_length: 70,
+            task_id_length: 80,
+            description_length: 3_000,
+            retry_attempts: 100,
+            timeout_min: Span::from_secs(5 * 60),
+            timeout_max: Span::from_secs(8 * 3600),
+        }
+    }
+}
