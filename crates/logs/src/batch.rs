@@ -18,12 +18,13 @@ pub const MAX_BATCH: usize = 4 * 1024 * 1024;
 /// Pieces that are further apart keep their own time.
 const JOIN_WITHIN: Duration = Duration::from_millis(1);
 
-/// Kept free below the limit for the frames that tell of the limit.
-const RESERVE: u64 = 4 * 1024;
+/// Kept free below the limit for the frames that tell of the limit: enough for a terabyte that is dropped.
+const RESERVE: u64 = 16 * 1024;
 
-/// After so many dropped bytes their number and the scheduler's place are stored, so that a restart need not fetch all
-/// of it again.
+/// After so many dropped bytes, or a part of all that were, their number and the scheduler's place are stored, so that a
+/// restart need not fetch all of it again. It is a part, so that the number of these frames hardly grows.
 const SAVE_EVERY: u64 = 16 * 1024 * 1024;
+const SAVE_EVERY_PART: u64 = 8;
 
 const MAX_CAUSE: usize = 512;
 
@@ -173,7 +174,8 @@ impl Planner {
             time: piece.at.as_micros(),
             bytes: before.saturating_add(bytes.unwrap_or(0)),
         });
-        if self.owed.as_ref().is_some_and(|owed| owed.bytes >= SAVE_EVERY) {
+        let much = SAVE_EVERY.max(self.tally.dropped / SAVE_EVERY_PART);
+        if self.owed.as_ref().is_some_and(|owed| owed.bytes >= much) {
             self.save_owed();
         }
     }

@@ -21,9 +21,6 @@ pub(crate) fn recover(dir: &Path) -> Result<LogState, LogError> {
     let mut state = LogState::default();
     for (position, number) in numbers.iter().enumerate() {
         let path = disk::segment_path(dir, *number);
-        if *number != state.next_number() {
-            return Err(LogError::corrupt(&path, 0, "the segment before it is missing"));
-        }
         let closed = sealed.is_some() || position + 1 < numbers.len();
         if !(closed && take_index(dir, *number, &mut state)?) {
             scan(&path, closed, &mut state)?;
@@ -70,7 +67,7 @@ fn take_index(dir: &Path, number: u32, state: &mut LogState) -> Result<bool, Log
     };
     let segment = disk::segment_path(dir, number);
     let found = std::fs::symlink_metadata(&segment).map_err(LogError::io("look at", &segment))?;
-    let fits = index.segment.number == number
+    let fits = index.segment.number == state.next_number()
         && index.segment.first_seq == state.head.next_seq
         && index.segment.end == found.len();
     if fits {

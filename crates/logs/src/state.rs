@@ -253,8 +253,12 @@ mod tests {
         for time in (0..50).chain(20..80) {
             put(&mut state, time, 60_000);
         }
-        let at = state.locate(1, Some(Timestamp::from_micros(30)), 32);
-        assert!(at.offset <= 32 + 30 * 60_037, "the first frame at 30 is not skipped");
+        for since in 0..80 {
+            let at = state.locate(1, Some(Timestamp::from_micros(since)), 32);
+            // the first frame of this time is as far from the beginning as the time says, whatever came later
+            let first = 32 + if since < 50 { since } else { since - 20 + 50 } as u64 * 60_037;
+            assert!(at.offset <= first, "the first frame at {since} is not skipped");
+        }
         let late = state.locate(1, Some(Timestamp::from_micros(75)), 32);
         assert!(late.offset > 32 + 90 * 60_037, "the beginning is skipped");
     }

@@ -25,7 +25,8 @@ pub struct LogOptions {
     pub dir: PathBuf,
     /// A segment is closed when it would become longer; one batch may be longer.
     pub segment_bytes: u64,
-    /// How much of the disk the log of one task run may take, without its indexes.
+    /// How much of the disk the log of one task run may take, without its indexes. 16 KiB of it are kept for telling of
+    /// the limit.
     pub max_bytes_per_task: u64,
     /// How many followers there may be at once, of all logs.
     pub max_followers: usize,

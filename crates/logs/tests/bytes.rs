@@ -243,7 +243,7 @@ fn total(entries: &[LogEntry]) -> u64 {
 
 #[tokio::test]
 async fn behind_the_limit_the_head_is_kept_and_one_gap_tells_of_the_rest() {
-    let limit = 200_000;
+    let limit = 400_000;
     let world = World::with(|options| {
         options.max_bytes_per_task = limit;
         options.segment_bytes = 50_000;
@@ -251,30 +251,36 @@ async fn behind_the_limit_the_head_is_kept_and_one_gap_tells_of_the_rest() {
     .await;
     let line = format!("{}\n", "x".repeat(99));
     let mut writer = world.store.writer(&task()).await.unwrap();
-    for number in 0..4_000 {
+    for number in 0..6_000 {
         writer.append(vec![out(number * 2_000, &line)]).await.unwrap();
     }
-    assert_eq!(writer.resume_point(1).as_deref(), Some("7998000"));
+    assert_eq!(writer.resume_point(1).as_deref(), Some("11998000"));
     let open = all(&world.store, &task()).await;
     let last = open.last().unwrap().gap.clone().unwrap();
     assert_eq!(last.bytes, None, "not known before the end");
-    writer.append(vec![Piece { attempt: 2, ..gap(9_000_000, Some(50)) }]).await.unwrap();
+    writer.append(vec![Piece { attempt: 2, ..gap(12_000_000, Some(50)) }]).await.unwrap();
     writer.seal().await.unwrap();
+    // what the indexes know is also in the segments
+    for (path, _) in files(world.dir.path()) {
+        if path.extension().is_some_and(|ext| ext == "index") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
     let reopened = LogStore::open(LogOptions::new(world.dir.path().join("logs"))).await.unwrap();
     for store in [&world.store, &reopened] {
         let entries = all(store, &task()).await;
         assert_eq!(entries.len(), open.len());
         let gaps: Vec<_> = entries.iter().filter_map(|entry| entry.gap.as_ref()).collect();
         assert_eq!(gaps.len(), 1);
-        assert_eq!(total(&entries) + gaps[0].bytes.unwrap(), 4_000 * 100 + 50);
-        assert!(gaps[0].cause.contains("200000"), "{}", gaps[0].cause);
+        assert_eq!(total(&entries) + gaps[0].bytes.unwrap(), 6_000 * 100 + 50);
+        assert!(gaps[0].cause.contains("400000"), "{}", gaps[0].cause);
         let attempt = Some(2);
         let told = read(store, &task(), ReadOptions { attempt, ..ReadOptions::default() }).await;
         assert_eq!(told, entries[entries.len() - 1..], "a reader of a later attempt is told, too");
     }
     let stored: u64 =
         segments(world.dir.path()).iter().map(|path| std::fs::metadata(path).unwrap().len()).sum();
-    assert!(stored > limit * 9 / 10 && stored <= limit, "{stored}");
+    assert!(stored > limit * 8 / 10 && stored <= limit, "{stored}");
 }
 
 #[tokio::test]
@@ -305,8 +311,29 @@ async fn dropped_bytes_are_not_counted_twice_after_a_crash() {
 }
 
 #[tokio::test]
+async fn what_an_attempt_dropped_is_stored_when_the_next_one_prints() {
+    let world = World::with(|options| options.max_bytes_per_task = 100_000).await;
+    let of_second = |number| Piece { attempt: 2, ..out(number, "late\n") };
+    let mut writer = world.store.writer(&task()).await.unwrap();
+    for number in 0..10 {
+        writer.append(vec![out(number, vec![b'x'; MAX_PAYLOAD])]).await.unwrap();
+    }
+    writer.append(vec![of_second(20)]).await.unwrap();
+    // the process dies
+    drop(writer);
+    let mut writer = world.store.writer(&task()).await.unwrap();
+    assert_eq!(writer.resume_point(1).as_deref(), Some("9"), "the first attempt need not be fetched again");
+    assert_eq!(writer.resume_point(2), None, "the second does");
+    writer.append(vec![of_second(20)]).await.unwrap();
+    writer.seal().await.unwrap();
+    let entries = all(&world.store, &task()).await;
+    let gap = entries.last().unwrap().gap.clone().unwrap();
+    assert_eq!(total(&entries) + gap.bytes.unwrap(), 10 * MAX_PAYLOAD as u64 + 5);
+}
+
+#[tokio::test]
 async fn a_loss_of_unknown_size_behind_the_limit_makes_the_sum_unknown() {
-    let world = World::with(|options| options.max_bytes_per_task = 5_000).await;
+    let world = World::with(|options| options.max_bytes_per_task = 20_000).await;
     let mut writer = world.store.writer(&task()).await.unwrap();
     writer.append(vec![out(1, vec![b'x'; 6_000]), gap(2, None)]).await.unwrap();
     writer.seal().await.unwrap();

@@ -114,17 +114,38 @@ async fn damage_in_what_was_on_the_disk_is_an_error_and_never_a_shorter_log() {
         writer.append(vec![out(number * 2_000, format!("line {number}\n"))]).await.unwrap();
     }
     writer.seal().await.unwrap();
-    let first = &segments(world.dir.path())[0];
-    let mut bytes = std::fs::read(first).unwrap();
+    let found = segments(world.dir.path());
+    let mut bytes = std::fs::read(&found[0]).unwrap();
     bytes[500] ^= 1;
-    std::fs::write(first, bytes).unwrap();
+    std::fs::write(&found[0], bytes).unwrap();
     let store = reopen(&world).await;
     let batches: Vec<_> = store.read(&task(), Default::default()).await.unwrap().collect().await;
     let last = batches.last().unwrap();
     assert!(matches!(last, Err(LogError::Corrupt { .. })), "{last:?}");
-    std::fs::remove_file(&segments(world.dir.path())[3]).unwrap();
-    let error = reopen(&world).await.is_sealed(&task()).await.unwrap_err();
+    let opened = async || reopen(&world).await.is_sealed(&task()).await.unwrap_err();
+    std::fs::remove_file(found[0].with_extension("index")).unwrap();
+    let error = opened().await;
+    assert!(matches!(error, LogError::Corrupt { offset: 400..=500, .. }), "{error:?}");
+    std::fs::remove_file(&found[3]).unwrap();
+    let error = opened().await;
     assert!(matches!(error, LogError::Corrupt { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_sealed_log_that_has_lost_a_segment_is_damaged() {
+    for lost in [0, 2, 4] {
+        let world = World::with(|options| options.segment_bytes = 100).await;
+        let mut writer = world.store.writer(&task()).await.unwrap();
+        for number in 0..5 {
+            writer.append(vec![out(number, "a line that fills the segment\n")]).await.unwrap();
+        }
+        writer.seal().await.unwrap();
+        let found = segments(world.dir.path());
+        assert_eq!(found.len(), 5);
+        std::fs::remove_file(&found[lost]).unwrap();
+        let error = reopen(&world).await.is_sealed(&task()).await.unwrap_err();
+        assert!(matches!(error, LogError::Corrupt { .. }), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -239,7 +239,7 @@ proptest! {
     fn behind_the_limit_the_bytes_that_are_missing_are_counted_whatever_happens(
         output in output(),
         steps in proptest::collection::vec(step(), 0..40),
-        limit in 5_000_u64..100_000,
+        limit in 17_000_u64..120_000,
     ) {
         let entries = block_on(play(output.clone(), steps, limit));
         let all: Vec<Piece> = output.attempts.concat();
