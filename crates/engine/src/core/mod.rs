@@ -8,3 +8,8 @@ mod plan;
 mod restore;
 pub(crate) use machine::{Decision, Fact, RunMachine};
 pub(crate) use plan::Plan;
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,485 @@
+//! The machine against the model: random graphs, outcomes, orders, cancels, deadlines, repeated and late facts; and a
+//! restart from records after every step.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gofer_types::pipeline::{Action, QueuePolicy};
+use gofer_types::record::CancelRequest;
+use gofer_types::{
+    Actor, AttemptId, Cause, Condition, Namespace, Pipeline, PipelineId, PipelineRef, RunNumber, RunRecord,
+    RunState, Task, TaskId, TaskRunRecord, TaskState, Timestamp, VersionNumber,
+};
+use proptest::prelude::*;
+
+use super::model::{Event, Model, ModelTask, Outcome, Place};
+use super::{Decision, Fact, Plan, RunMachine};
+
+fn task_id(number: usize) -> TaskId {
+    TaskId::new(format!("t{number}")).unwrap()
+}
+
+fn pipeline(tasks: &[ModelTask]) -> Pipeline {
+    let task = |(number, model): (usize, &ModelTask)| {
+        let mut task = Task::new(task_id(number), Action::Image);
+        task.allow_failure = model.allow_failure;
+        task.cleanup = model.cleanup;
+        task.depends_on =
+            model.parents.iter().map(|(parent, condition)| (task_id(*parent), *condition)).collect();
+        task
+    };
+    Pipeline {
+        id: PipelineId::new("p").unwrap(),
+        name: "p".to_owned(),
+        description: String::new(),
+        namespace: None,
+        labels: BTreeMap::new(),
+        parallelism: 0,
+        queue: QueuePolicy::Wait,
+        timeout: None,
+        logging: true,
+        exec: false,
+        variables: BTreeMap::new(),
+        triggers: Vec::new(),
+        notifiers: Vec::new(),
+        tasks: tasks.iter().enumerate().map(task).collect(),
+    }
+}
+
+/// What the driver would have written.
+struct Records {
+    run: RunRecord,
+    tasks: BTreeMap<u32, TaskRunRecord>,
+}
+
+impl Records {
+    fn new(tasks: usize) -> Self {
+        let pipeline =
+            PipelineRef { namespace: Namespace::default_name(), pipeline: PipelineId::new("p").unwrap() };
+        let run = RunRecord {
+            id: pipeline.run(RunNumber(1)),
+            version: VersionNumber(1),
+            state: RunState::Queued,
+            cause: Cause::Completed,
+            actor: Actor::System,
+            trigger: "manual".to_owned(),
+            variables: BTreeMap::new(),
+            idempotency_key: None,
+            created: Timestamp::default(),
+            started: None,
+            ended: None,
+            deadline: None,
+            cancel: None,
+            tasks: u32::try_from(tasks).unwrap(),
+        };
+        Self { run, tasks: BTreeMap::new() }
+    }
+
+    fn task(&mut self, task: u32) -> &mut TaskRunRecord {
+        let id = self.run.id.task(task_id(task as usize));
+        self.tasks.entry(task).or_insert_with(|| TaskRunRecord {
+            id,
+            state: TaskState::Waiting,
+            cause: Cause::Completed,
+            attempts: Vec::new(),
+            changed: Timestamp::default(),
+            started: None,
+            ended: None,
+            exit_code: None,
+        })
+    }
+
+    fn write(&mut self, decision: &Decision) {
+        match decision {
+            Decision::Run(state, cause) => (self.run.state, self.run.cause) = (*state, cause.clone()),
+            Decision::Cancel(request) => self.run.cancel = Some(request.clone()),
+            Decision::Task { task, state, cause, exit_code } => {
+                let record = self.task(*task);
+                assert!(!record.state.is_terminal(), "INV-9: an end is final");
+                assert!(rank(*state) >= rank(record.state), "INV-10: {} after {}", state, record.state);
+                (record.state, record.cause, record.exit_code) = (*state, cause.clone(), *exit_code);
+            }
+            Decision::Start(task, attempt) => {
+                let record = self.task(*task);
+                record.attempts.push(AttemptId::from_u128(u128::from(*attempt)));
+                assert_eq!(record.attempts.len(), *attempt as usize, "INV-16: one attempt after the other");
+            }
+            Decision::Want(_) | Decision::Unwant(_) | Decision::Free(_) | Decision::Stop(..) => {}
+        }
+    }
+}
+
+fn rank(state: TaskState) -> u8 {
+    match state {
+        TaskState::Waiting => 0,
+        TaskState::Pending => 1,
+        TaskState::Running => 2,
+        _ => 3,
+    }
+}
+
+/// A machine, the model beside it, and everything that is promised about them.
+struct Bench {
+    machine: RunMachine,
+    model: Model,
+    plan: Arc<Plan>,
+    records: Records,
+    waiting_for_slot: BTreeSet<u32>,
+    slots: i64,
+    ended: bool,
+}
+
+impl Bench {
+    fn new(tasks: &[ModelTask]) -> Self {
+        let plan = Arc::new(Plan::new(&pipeline(tasks), Duration::from_secs(60)).unwrap());
+        Self {
+            machine: RunMachine::new(Arc::clone(&plan)),
+            model: Model::new(tasks.to_vec()),
+            plan,
+            records: Records::new(tasks.len()),
+            waiting_for_slot: BTreeSet::new(),
+            slots: 0,
+            ended: false,
+        }
+    }
+
+    /// Tells the machine and the model, and looks at everything.
+    fn tell(&mut self, fact: Fact, event: Option<Event>) {
+        let is_slot = matches!(fact, Fact::Slot(_));
+        let observed = match &fact {
+            Fact::Ended(_, _, Cause::ExitCode(code)) => Some(*code),
+            _ => None,
+        };
+        self.slots += i64::from(is_slot);
+        let cancelled = self.records.run.cancel.is_some();
+        let decisions = self.machine.apply(fact);
+        if let Some(event) = event {
+            self.model.step(event);
+        }
+        for decision in &decisions {
+            self.look(decision, observed, cancelled);
+            self.records.write(decision);
+        }
+        self.answer_wishes(&decisions);
+        self.compare();
+    }
+
+    fn look(&mut self, decision: &Decision, observed: Option<i32>, cancelled: bool) {
+        let is_slot = matches!(decision, Decision::Free(_));
+        assert!(!self.ended || is_slot, "INV-7: nothing follows the end of the run: {decision:?}");
+        match decision {
+            Decision::Start(task, _) => {
+                for (parent, condition) in &self.plan.task(*task).parents {
+                    let state =
+                        self.records.tasks.get(parent).map_or(TaskState::Waiting, |parent| parent.state);
+                    assert!(condition.holds(state), "INV-1, INV-2: {condition} of a parent that is {state}");
+                }
+                let cleanup = self.plan.task(*task).cleanup;
+                assert!(!cancelled || cleanup, "INV-35: a start after the cancel");
+            }
+            Decision::Task { state, exit_code, .. } => {
+                assert!(exit_code.is_none() || *exit_code == observed, "INV-12: a code that nobody saw");
+                assert!(exit_code.is_none() || state.is_terminal());
+            }
+            Decision::Run(state, _) => self.ended = state.is_terminal(),
+            Decision::Free(_) => self.slots -= 1,
+            _ => {}
+        }
+    }
+
+    /// Wishes for a slot are refused at first, so that the test says when they are granted.
+    fn answer_wishes(&mut self, decisions: &[Decision]) {
+        for decision in decisions {
+            match decision {
+                Decision::Want(task) => {
+                    self.waiting_for_slot.insert(*task);
+                    let told = self.machine.apply(Fact::NoSlot(*task, "the limit".to_owned()));
+                    told.iter().for_each(|decision| self.records.write(decision));
+                }
+                Decision::Unwant(task) => drop(self.waiting_for_slot.remove(task)),
+                _ => {}
+            }
+        }
+    }
+
+    fn compare(&self) {
+        assert_eq!(self.machine.state(), self.model.run_state(), "the run");
+        assert_eq!(self.records.run.state, self.model.run_state(), "the record of the run");
+        for task in 0..self.plan.len() {
+            let number = u32::try_from(task).unwrap();
+            let record = self.records.tasks.get(&number);
+            let state = record.map_or(TaskState::Waiting, |record| record.state);
+            assert_eq!(state, self.model.task_state(task), "task {task}");
+            if state == TaskState::Skipped {
+                let attempts = record.map_or(0, |record| record.attempts.len());
+                assert_eq!(attempts, 0, "INV-3: a skipped task has no attempt");
+            }
+        }
+        let holding = |place: &&Place| matches!(place, Place::Asked(_) | Place::Running(_));
+        let holders = self.model.places.iter().filter(holding).count();
+        assert_eq!(self.slots, i64::try_from(holders).unwrap(), "INV-27: slots");
+        self.restart();
+    }
+
+    /// INV-24: the machine that is rebuilt from records is the machine that wrote them.
+    fn restart(&self) {
+        let tasks = self.records.tasks.iter().map(|(task, record)| (*task, record));
+        let again = RunMachine::restore(&self.plan, &self.records.run, tasks).unwrap();
+        assert_eq!(again, self.machine);
+        let wanted: BTreeSet<u32> = again
+            .under_way()
+            .into_iter()
+            .filter_map(|decision| match decision {
+                Decision::Want(task) => Some(task),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(wanted, self.waiting_for_slot);
+    }
+
+    fn attempt(&self, task: usize) -> u32 {
+        let record = self.records.tasks.get(&u32::try_from(task).unwrap());
+        record.map_or(0, |record| u32::try_from(record.attempts.len()).unwrap())
+    }
+
+    fn start(&mut self, task: usize, startable: bool) {
+        let number = u32::try_from(task).unwrap();
+        if !self.waiting_for_slot.remove(&number) {
+            return;
+        }
+        if startable {
+            self.tell(Fact::Slot(number), Some(Event::Slot(task)));
+        } else {
+            let reason = "no such image".to_owned();
+            self.tell(Fact::Refused(number, 0, reason), Some(Event::NotStartable(task)));
+        }
+    }
+
+    fn started(&mut self, task: usize) {
+        let (number, attempt) = (u32::try_from(task).unwrap(), self.attempt(task));
+        if attempt > 0 {
+            self.tell(Fact::Started(number, attempt), Some(Event::Started(task)));
+        }
+    }
+
+    fn over(&mut self, task: usize, outcome: Outcome) {
+        let (number, attempt) = (u32::try_from(task).unwrap(), self.attempt(task));
+        if attempt > 0 {
+            let fact = match outcome {
+                Outcome::CannotStart => Fact::Refused(number, attempt, "no".to_owned()),
+                other => Fact::Ended(number, attempt, cause(other)),
+            };
+            self.tell(fact.clone(), Some(Event::Over(task, outcome)));
+            // the same once more, and one about an attempt that is not there
+            self.tell(fact, None);
+            self.tell(Fact::Ended(number, attempt + 1, Cause::ExitCode(0)), None);
+        }
+    }
+
+    fn deadline(&mut self, task: usize) {
+        let (number, attempt) = (u32::try_from(task).unwrap(), self.attempt(task));
+        if attempt > 0 {
+            let fact = Fact::Overdue(number, attempt, Duration::from_secs(1));
+            self.tell(fact, Some(Event::Deadline(task)));
+        }
+    }
+
+    fn cancel(&mut self, force: bool) {
+        let request = CancelRequest {
+            actor: Actor::User("me".to_owned()),
+            reason: "enough".to_owned(),
+            at: Timestamp::default(),
+            force,
+        };
+        self.tell(Fact::Cancel(request), Some(Event::Cancel { force }));
+    }
+
+    fn do_one(&mut self, pick: u32, outcomes: &[Outcome]) {
+        let task = (pick >> 8) as usize % self.plan.len();
+        match pick % 32 {
+            0 => self.cancel(false),
+            1 => self.cancel(true),
+            2 => self.tell(Fact::RunOverdue(Duration::from_secs(9)), Some(Event::RunDeadline)),
+            3 | 4 => self.deadline(task),
+            5 => self.start(task, false),
+            6..=14 => self.start(task, true),
+            15..=21 => self.started(task),
+            22 => {
+                // a slot for somebody who does not want one comes back
+                if !self.machine.wants_slot(u32::try_from(task).unwrap()) {
+                    self.tell(Fact::Slot(u32::try_from(task).unwrap()), None);
+                }
+            }
+            _ => self.over(task, outcomes[task]),
+        }
+    }
+
+    /// Lets everything come to its end.
+    fn drain(&mut self, outcomes: &[Outcome], order: &[usize]) {
+        self.tell(Fact::Admitted, Some(Event::Admitted));
+        let mut rounds = 0;
+        while !self.machine.state().is_terminal() {
+            for task in order {
+                self.start(*task, true);
+                self.over(*task, outcomes[*task]);
+            }
+            rounds += 1;
+            assert!(rounds <= self.plan.len() + 1, "INV-30: the run comes to an end");
+        }
+        assert_eq!(self.slots, 0, "INV-27: nothing is held at the end");
+    }
+
+    fn ends(&self) -> (RunState, Vec<TaskState>) {
+        let states = (0..self.plan.len()).map(|task| self.model.task_state(task)).collect();
+        (self.machine.state(), states)
+    }
+}
+
+fn cause(outcome: Outcome) -> Cause {
+    match outcome {
+        Outcome::Zero => Cause::ExitCode(0),
+        Outcome::Other => Cause::ExitCode(3),
+        Outcome::Signal => Cause::Signal(9),
+        Outcome::Memory => Cause::OutOfMemory,
+        Outcome::Lost => Cause::Lost("gone".to_owned()),
+        Outcome::CannotStart => Cause::CannotStart("no".to_owned()),
+    }
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        10 => Just(Outcome::Zero),
+        3 => Just(Outcome::Other),
+        1 => Just(Outcome::Signal),
+        1 => Just(Outcome::Memory),
+        1 => Just(Outcome::Lost),
+        1 => Just(Outcome::CannotStart),
+    ]
+}
+
+fn graph() -> impl Strategy<Value = Vec<ModelTask>> {
+    let task = (any::<u64>(), any::<u64>(), 0_u8..8, 0_u8..5, 1_u64..5);
+    proptest::collection::vec(task, 1..14).prop_map(|tasks| {
+        let one =
+            |(number, (edges, conditions, allow, cleanup, density)): (usize, &(u64, u64, u8, u8, u64))| {
+                let is_parent = |parent: &usize| (edges >> (parent * 3)) % 5 < *density - 1;
+                let condition = |parent: usize| {
+                    // mostly the usual one, so that graphs do not die early
+                    match (conditions >> (parent * 3)) % 8 {
+                        0 => Condition::Failure,
+                        1 => Condition::Any,
+                        2 => Condition::Always,
+                        _ => Condition::Successful,
+                    }
+                };
+                let parents =
+                    (0..number).filter(is_parent).map(|parent| (parent, condition(parent))).collect();
+                ModelTask { parents, allow_failure: *allow == 0, cleanup: *cleanup == 0 }
+            };
+        tasks.iter().enumerate().map(one).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// INV-1..4, 7..10, 12, 24, 27, 35, 36: after every step of any history the machine stands where the model stands.
+    #[test]
+    fn the_machine_does_what_the_model_does(
+        tasks in graph(),
+        outcomes in proptest::collection::vec(outcome(), 14),
+        picks in proptest::collection::vec(any::<u32>(), 0..80),
+        early in any::<bool>(),
+    ) {
+        let mut bench = Bench::new(&tasks);
+        bench.tell(Fact::Held("the limit".to_owned()), None);
+        if !early {
+            bench.tell(Fact::Admitted, Some(Event::Admitted));
+        }
+        for pick in picks {
+            bench.do_one(pick, &outcomes);
+        }
+        let order: Vec<usize> = (0..tasks.len()).collect();
+        bench.drain(&outcomes, &order);
+    }
+
+    /// INV-6: the same outcomes give the same ends, in whatever order they become known.
+    #[test]
+    fn the_order_of_independent_facts_does_not_matter(
+        tasks in graph(),
+        outcomes in proptest::collection::vec(outcome(), 14),
+        order in Just((0..14_usize).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
+        let forwards: Vec<usize> = (0..tasks.len()).collect();
+        let shuffled: Vec<usize> = order.into_iter().filter(|task| *task < tasks.len()).collect();
+        let (mut one, mut other) = (Bench::new(&tasks), Bench::new(&tasks));
+        one.drain(&outcomes, &forwards);
+        other.drain(&outcomes, &shuffled);
+        prop_assert_eq!(one.ends(), other.ends());
+    }
+}
+
+fn chain(length: usize) -> Vec<ModelTask> {
+    let parents = |number: usize| {
+        number.checked_sub(1).map(|parent| (parent, Condition::Successful)).into_iter().collect()
+    };
+    (0..length).map(|n| ModelTask { parents: parents(n), allow_failure: false, cleanup: false }).collect()
+}
+
+#[test]
+fn a_chain_of_ten_thousand_is_skipped_at_once() {
+    let plan = Arc::new(Plan::new(&pipeline(&chain(10_000)), Duration::ZERO).unwrap());
+    let mut machine = RunMachine::new(plan);
+    machine.apply(Fact::Admitted);
+    machine.apply(Fact::Slot(0));
+    machine.apply(Fact::Ended(0, 1, Cause::ExitCode(1)));
+    assert_eq!(machine.state(), RunState::Failed);
+}
+
+#[test]
+fn a_cycle_is_no_plan() {
+    let mut tasks = chain(3);
+    tasks[0].parents.push((2, Condition::Always));
+    assert!(Plan::new(&pipeline(&tasks), Duration::ZERO).is_err());
+}
+
+#[test]
+fn records_of_another_version_are_refused() {
+    let plan = Arc::new(Plan::new(&pipeline(&chain(2)), Duration::ZERO).unwrap());
+    let records = Records::new(3);
+    assert!(RunMachine::restore(&plan, &records.run, std::iter::empty()).is_err());
+}
+
+#[test]
+fn a_run_that_ended_without_its_tasks_is_refused() {
+    let plan = Arc::new(Plan::new(&pipeline(&chain(2)), Duration::ZERO).unwrap());
+    let mut records = Records::new(2);
+    records.run.state = RunState::Succeeded;
+    assert!(RunMachine::restore(&plan, &records.run, std::iter::empty()).is_err());
+}
+
+#[test]
+fn an_exit_before_the_cancel_keeps_its_code() {
+    let mut bench = Bench::new(&chain(1));
+    bench.tell(Fact::Admitted, Some(Event::Admitted));
+    bench.start(0, true);
+    bench.over(0, Outcome::Other);
+    bench.cancel(true);
+    let record = &bench.records.tasks[&0];
+    assert_eq!((record.state, record.exit_code), (TaskState::Failed, Some(3)));
+    assert_eq!(bench.machine.state(), RunState::Failed);
+}
+
+#[test]
+fn an_exit_behind_the_cancel_is_cancelled_and_keeps_its_code() {
+    let mut bench = Bench::new(&chain(1));
+    bench.tell(Fact::Admitted, Some(Event::Admitted));
+    bench.start(0, true);
+    bench.cancel(false);
+    bench.over(0, Outcome::Zero);
+    let record = &bench.records.tasks[&0];
+    assert_eq!((record.state, record.exit_code), (TaskState::Cancelled, Some(0)));
+    assert_eq!(record.cause, Cause::Cancelled("enough".to_owned()));
+    assert_eq!(bench.machine.state(), RunState::Cancelled);
+}
