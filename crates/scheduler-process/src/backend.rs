@@ -1,7 +1,7 @@
 //! The scheduler itself: each call of the trait in terms of folders and shims.
 
 use std::pin::pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -215,13 +215,19 @@ impl Scheduler for ProcessScheduler {
         }
         let for_id = id.clone();
         let discard = move |shared: &Shared| {
-            shared.removed.lock().unwrap_or_else(PoisonError::into_inner).add(&for_id)?;
-            shared.attempts.discard(&for_id)
+            let noted = shared.removed().add(&for_id).is_ok();
+            Ok((shared.attempts.discard(&for_id)?, noted))
         };
-        let gone = self.shared.blocking("remove", discard).await?;
+        let (gone, noted) = self.shared.blocking("remove", discard).await?;
         drop(turn);
         self.shared.settled.notify_waiters();
-        self.shared.blocking("remove", move |_| delete(&gone)).await
+        let for_id = id.clone();
+        let free = move |shared: &Shared| {
+            delete(&gone)?;
+            // On a full disk there is room for the note only now.
+            if noted { Ok(()) } else { shared.removed().add(&for_id) }
+        };
+        self.shared.blocking("remove", free).await
     }
 
     async fn list(&self) -> Result<Vec<TaskSummary>> {

@@ -11,8 +11,8 @@ use crate::protocol::Launch;
 
 /// The kernel takes no longer argument and no longer `NAME=value` (`MAX_ARG_STRLEN`, with its end).
 const MAX_TEXT: usize = 128 * 1024 - 1;
-/// A program needs some memory to begin at all.
-const MIN_MEMORY: u64 = 1 << 20;
+/// A shim lives under the limit of its task, and needs some memory itself.
+const MIN_MEMORY: u64 = 8 << 20;
 
 /// Checks a task and makes a launch of it. No effect.
 pub(crate) fn plan(config: &ProcessConfig, spec: &TaskSpec) -> Result<Launch> {
@@ -23,7 +23,7 @@ pub(crate) fn plan(config: &ProcessConfig, spec: &TaskSpec) -> Result<Launch> {
     check_workdir(spec.workdir.as_deref())?;
     let memory = spec.limits.memory.map(gofer_types::ByteSize::get);
     if memory.is_some_and(|memory| memory < MIN_MEMORY) {
-        return Err(invalid("a memory limit below 1MiB cannot be kept"));
+        return Err(invalid("a memory limit below 8MiB cannot be kept"));
     }
     let mut env = spec.env.clone();
     env.entry("PATH".to_owned()).or_insert_with(|| config.path.clone());

@@ -35,15 +35,16 @@ impl Removed {
         self.young.contains(id) || self.old.contains(id)
     }
 
+    /// Remembers an id. If it cannot be written it is remembered all the same, until a restart.
     pub(crate) fn add(&mut self, id: &AttemptId) -> io::Result<()> {
-        if self.young.len() >= KEPT {
+        self.young.insert(id.clone());
+        if self.young.len() > KEPT {
             fs::rename(&self.path, old_path(&self.path))?;
             self.file = append_to(&self.path)?;
-            self.old = std::mem::take(&mut self.young);
+            self.old = std::mem::replace(&mut self.young, HashSet::from([id.clone()]));
         }
-        self.file.write_all(format!("{id}\n").as_bytes())?;
-        self.young.insert(id.clone());
-        Ok(())
+        // The line end in front ends a line that was cut off when the disk was full.
+        self.file.write_all(format!("\n{id}\n").as_bytes())
     }
 }
 
@@ -79,6 +80,6 @@ mod tests {
         let removed = Removed::open(folder.path()).unwrap();
         assert!(ids[2 * KEPT..].iter().all(|id| removed.contains(id)));
         assert!(!removed.contains(&ids[0]));
-        assert!(removed.young.len() + removed.old.len() <= 2 * KEPT);
+        assert!(removed.young.len() + removed.old.len() <= 2 * KEPT + 1);
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) config: ProcessConfig,
     pub(crate) attempts: Attempts,
-    pub(crate) removed: Mutex<Removed>,
+    removed: Mutex<Removed>,
     live: Mutex<HashMap<AttemptId, Live>>,
     turns: Vec<tokio::sync::Mutex<()>>,
     /// Wakes whoever waits for a task that was asked for and that nobody has started yet.
@@ -87,6 +87,10 @@ impl Shared {
         id.hash(&mut hasher);
         let index = usize::try_from(hasher.finish() % TURNS as u64).unwrap_or(0);
         self.turns[index].lock().await
+    }
+
+    pub(crate) fn removed(&self) -> MutexGuard<'_, Removed> {
+        self.removed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lives(&self) -> MutexGuard<'_, HashMap<AttemptId, Live>> {
@@ -215,7 +219,7 @@ impl Shared {
                         self.blocking(operation, move |shared| shared.attempts.conclude_lost(&id)).await?;
                     }
                     // It is ending, or has too many connections just now.
-                    Look::Claimed(_) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+                    Look::Claimed(_) if is_hang_up(&error) => {}
                     Look::Claimed(_) => return Err(unreachable_shim(operation).source(error)),
                     Look::Unclaimed(_) => return Ok(Attached::Unclaimed),
                     Look::Absent | Look::Blank | Look::Foreign => return Err(unknown(id, operation)),
@@ -255,6 +259,12 @@ impl Shared {
 /// Whether nobody listens where a shim once did.
 fn is_refusal(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionRefused)
+}
+
+/// Whether somebody listened and then hung up.
+fn is_hang_up(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe)
 }
 
 fn unreachable_shim(operation: &'static str) -> BackendError {

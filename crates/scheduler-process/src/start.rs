@@ -1,7 +1,7 @@
 //! Starting a task: at most once per id, whoever dies in between.
 
 use std::io;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use gofer_backend::{BackendError, ErrorKind, Result};
 use gofer_scheduler::{StartOutcome, Started, TaskSpec};
@@ -31,7 +31,7 @@ enum Prepared {
 pub(crate) async fn start(shared: Arc<Shared>, id: AttemptId, spec: TaskSpec) -> Result<Started> {
     let launch = launch::plan(&shared.config, &spec)?;
     let _turn = shared.turn(&id).await;
-    if shared.removed.lock().unwrap_or_else(PoisonError::into_inner).contains(&id) {
+    if shared.removed().contains(&id) {
         return Err(conflict(&id, "this id was removed"));
     }
     if let Some(live) = shared.live(&id) {

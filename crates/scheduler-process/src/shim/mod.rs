@@ -6,7 +6,6 @@
 //! of configuration.
 
 mod connection;
-mod limit;
 mod output;
 mod run;
 mod task;
@@ -16,17 +15,11 @@ use std::process::ExitCode;
 
 /// The hidden argument of a shim.
 pub(crate) const SHIM: &str = "gofer-task-shim";
-/// The hidden argument of the step between a shim and a task with a memory limit.
-pub(crate) const LIMIT: &str = "gofer-task-limit";
 
 /// Does the work of a shim if this program was started as one; then the answer is its exit code, with which the main
 /// function must return. To be called at the very beginning of main, before anything else is set up.
 #[must_use]
 pub fn main_if_shim() -> Option<ExitCode> {
-    let mut args = std::env::args_os().skip(1);
-    match args.next()?.to_str()? {
-        SHIM => Some(run::main()),
-        LIMIT => Some(limit::main(args)),
-        _ => None,
-    }
+    let word = std::env::args_os().nth(1)?;
+    (word.to_str() == Some(SHIM)).then(run::main)
 }

@@ -30,6 +30,7 @@ const RETRY_MILLIS: u64 = 2000;
 
 /// The hidden main function. Its working directory is the folder of the attempt, and its standard input the first connection.
 pub(crate) fn main() -> ExitCode {
+    close_inherited();
     let Ok(first) = rustix::io::fcntl_dupfd_cloexec(io::stdin().as_fd(), 3) else {
         return ExitCode::FAILURE;
     };
@@ -50,6 +51,18 @@ pub(crate) fn main() -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+/// Closes every file but the three standard ones: what the server has inherited and did not know of. Nothing of ours is open
+/// yet, so that no number that is closed belongs to anybody.
+fn close_inherited() {
+    let Ok(folder) = std::fs::read_dir("/proc/self/fd") else { return };
+    let numbers: Vec<i32> =
+        folder.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for number in numbers.into_iter().filter(|number| *number > 2) {
+        // The folder itself was in the list, and is closed already.
+        let _ = nix::unistd::close(number);
+    }
 }
 
 /// Answers on a connection that still blocks. A server that is gone reads the disk later.
@@ -168,11 +181,14 @@ impl Shim {
         tree::kill_rest();
         self.drain();
         let exit = self.conclude();
+        let kept = exit_file.as_ref().is_ok_and(|file| file.write(&exit).is_ok());
         for connection in &mut self.connections {
             let _ = connection.say(&FromShim::Ended(exit.clone()));
         }
-        self.exit = Some(exit.clone());
-        self.persist(&exit, exit_file);
+        if !kept {
+            self.exit = Some(exit.clone());
+            self.persist(&exit, exit_file);
+        }
     }
 
     fn welcome(&mut self, stream: UnixStream) {
@@ -273,20 +289,20 @@ impl Shim {
         ExitRecord { cause, at: host::now(), pid: self.main.as_raw_pid().unsigned_abs(), unwritten }
     }
 
-    /// Writes the end to the disk. As long as that fails, this process is the memory of it.
+    /// Writes the end to the disk once more, and again. As long as that fails, this process is the memory of it.
     fn persist(mut self, exit: &ExitRecord, mut file: io::Result<ExitFile>) {
         loop {
+            self.turn(Some(host::monotonic_millis() + RETRY_MILLIS));
+            if file.is_err() {
+                let _ = std::fs::remove_file(EXIT_NEW);
+                file = ExitFile::reserve();
+            }
             match file.as_ref().map(|file| file.write(exit)) {
                 Ok(Ok(())) => return,
                 // The folder is gone: nobody will ask any more.
                 Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => return,
-                _ => {
-                    self.turn(Some(host::monotonic_millis() + RETRY_MILLIS));
-                    if file.is_err() {
-                        let _ = std::fs::remove_file(EXIT_NEW);
-                        file = ExitFile::reserve();
-                    }
-                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+                _ => {}
             }
         }
     }

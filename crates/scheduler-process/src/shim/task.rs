@@ -1,17 +1,16 @@
 //! Starting the task itself: where, what, with which limits; or why not.
 
 use std::fs::{self, DirBuilder};
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use gofer_backend::ErrorKind;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit};
 
-use super::LIMIT;
 use crate::attempts::WORK;
 use crate::error;
 use crate::protocol::Launch;
@@ -41,10 +40,16 @@ pub(crate) struct Running {
     pub(crate) err: OwnedFd,
 }
 
-/// Sets the limits that this process and all that it starts have in common.
+/// Sets the limits that this process and all that it starts have in common. The limit on memory is the shim's too: it is
+/// small enough, and so the task has it from its first instruction on.
 pub(crate) fn limit(launch: &Launch) -> io::Result<()> {
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
-    for (resource, limit) in [(Resource::Nofile, launch.open_files), (Resource::Nproc, launch.processes)] {
+    let limits = [
+        (Resource::Nofile, launch.open_files),
+        (Resource::Nproc, launch.processes),
+        (Resource::Data, launch.memory),
+    ];
+    for (resource, limit) in limits {
         if let Some(limit) = limit {
             let most = getrlimit(resource).maximum.map_or(limit, |most| most.min(limit));
             setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
@@ -60,40 +65,14 @@ pub(crate) fn start(launch: &Launch) -> Result<Running, Refusal> {
         launch.argv.split_first().ok_or_else(|| Refusal::invalid("there is no command".to_owned()))?;
     let path = launch.env.get("PATH").map_or("", String::as_str);
     let program = find(name, path, &folder)?;
-    let mut child = match launch.memory {
-        None => {
-            spawn(Command::new(&program).arg0(name).args(arguments).stdin(Stdio::null()), launch, &folder)
-        }
-        Some(bytes) => spawn_limited(bytes, &program, launch, &folder),
-    }
-    .map_err(|error| refused(&program, &error))?;
+    let mut command = Command::new(&program);
+    command.arg0(name).args(arguments).env_clear().envs(&launch.env).current_dir(&folder);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let mut child = command.spawn().map_err(|error| refused(&program, &error))?;
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     match (pid, child.stdout.take(), child.stderr.take()) {
         (Some(pid), Some(out), Some(err)) => Ok(Running { pid, out: out.into(), err: err.into() }),
         _ => Err(Refusal { kind: ErrorKind::Internal, message: "the task has no pipes".to_owned() }),
-    }
-}
-
-/// What every way of starting has in common: an environment of its own, a process group of its own, pipes.
-fn spawn(command: &mut Command, launch: &Launch, folder: &Path) -> io::Result<Child> {
-    command.env_clear().envs(&launch.env).current_dir(folder);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn()
-}
-
-/// Starts the task by way of this program, which limits itself first.
-fn spawn_limited(bytes: u64, program: &Path, launch: &Launch, folder: &Path) -> io::Result<Child> {
-    let (mut report, end) = io::pipe()?;
-    let child = {
-        let mut command = Command::new("/proc/self/exe");
-        command.arg(LIMIT).arg(bytes.to_string()).arg(program).args(&launch.argv).stdin(Stdio::from(end));
-        // Our copy of the end goes with the command.
-        spawn(&mut command, launch, folder)?
-    };
-    let mut number = Vec::new();
-    report.read_to_end(&mut number)?;
-    match number.first_chunk() {
-        None => Ok(child),
-        Some(number) => Err(io::Error::from_raw_os_error(i32::from_le_bytes(*number))),
     }
 }
 
