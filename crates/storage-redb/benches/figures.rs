@@ -1,2 +1,19 @@
-//! x
-fn main() {}
+//! The figures of redb, measured as for every storage.
+
+#[path = "../../storage/benches/shared/figures.rs"]
+mod figures;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use gofer_storage::Storage;
+use gofer_storage_redb::{Config, open};
+
+#[expect(clippy::expect_used, reason = "a bench without a storage has nothing to measure")]
+fn storage(dir: &Path) -> Arc<dyn Storage> {
+    open("bench", &Config::default(), dir).expect("a storage that opens")
+}
+
+fn main() {
+    figures::run(storage);
+}

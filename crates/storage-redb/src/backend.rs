@@ -28,6 +28,7 @@ const STATE: &str = "state";
 pub(crate) struct Tuning {
     pub(crate) cache: usize,
     pub(crate) reserve: u64,
+    pub(crate) fast_recovery: bool,
 }
 
 /// redb as an engine.
@@ -85,7 +86,8 @@ impl Redb {
         let reopened = self.open_file().and_then(|database| {
             let there = read_state(&database)?.is_some_and(|state| state[..] == group.state);
             if there {
-                write(&database, &Group { rows: Default::default(), state: group.state.clone() })?;
+                let again = Group { rows: Default::default(), state: group.state.clone() };
+                write(&database, &again, self.tuning)?;
             }
             *guard = Some(database);
             Ok(there)
@@ -130,7 +132,7 @@ impl Engine for Redb {
         // a page or two for each row, and the way to it
         let needed = group.size().saturating_mul(2).saturating_add(group.rows.len() as u64 * 1024);
         disk::require_room(&self.dir, needed, self.tuning.reserve).map_err(WriteFailure::Refused)?;
-        match self.with(|database| write(database, group)) {
+        match self.with(|database| write(database, group, self.tuning)) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == ErrorKind::Exhausted && !self.syncs.failed() => {
                 self.recover(group, error)
@@ -191,8 +193,9 @@ fn read_state(database: &Database) -> Result<Option<Bytes>> {
     Ok(raw.map(|raw| Bytes::copy_from_slice(raw.value())))
 }
 
-fn write(database: &Database, group: &Group) -> Result<()> {
-    let writing = database.begin_write().map_err(understood)?;
+fn write(database: &Database, group: &Group, tuning: Tuning) -> Result<()> {
+    let mut writing = database.begin_write().map_err(understood)?;
+    writing.set_quick_repair(tuning.fast_recovery);
     {
         let mut rows = writing.open_table(ROWS).map_err(understood)?;
         for (key, raw) in &group.rows {
@@ -220,11 +223,13 @@ mod tests {
     use super::*;
     use crate::file::tests::{Countdown, Script};
 
+    // the conformance suite has it with fast recovery
+    const TUNING: Tuning = Tuning { cache: 1 << 20, reserve: 0, fast_recovery: false };
     const ENOSPC: i32 = 28;
     const EIO: i32 = 5;
 
     fn open(dir: &Path) -> (Embedded<Redb>, Arc<Script>) {
-        let engine = Redb::open(dir, Tuning { cache: 1 << 20, reserve: 0 }).unwrap();
+        let engine = Redb::open(dir, TUNING).unwrap();
         let script = Arc::clone(&engine.script);
         let home = Home::claim("redb", dir).unwrap();
         (Embedded::start(engine, home, Options { kind: "redb", name: "test".to_owned() }).unwrap(), script)
@@ -304,17 +309,12 @@ mod tests {
     #[tokio::test]
     async fn a_damaged_row_is_an_error_that_names_its_key_and_its_neighbours_are_read() {
         let dir = tempfile::tempdir().unwrap();
-        let engine = Redb::open(dir.path(), Tuning { cache: 1 << 20, reserve: 0 }).unwrap();
+        let engine = Redb::open(dir.path(), TUNING).unwrap();
         engine
             .with(|database| {
                 let rows = [(Bytes::from_static(b"bad"), Some(b"garbage".to_vec()))].into();
-                write(
-                    database,
-                    &Group {
-                        rows,
-                        state: gofer_storage::embedded::envelope::encode_state(Default::default()),
-                    },
-                )
+                let state = gofer_storage::embedded::envelope::encode_state(Default::default());
+                write(database, &Group { rows, state }, TUNING)
             })
             .unwrap();
         let home = Home::claim("redb", dir.path()).unwrap();

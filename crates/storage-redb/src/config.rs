@@ -21,11 +21,15 @@ pub struct Config {
     /// leaves none. Default: `16MiB`.
     #[serde(with = "gofer_types::size::text")]
     pub reserve: ByteSize,
+    /// Whether each commit makes two syncs instead of one, so that the first start after a crash takes milliseconds however
+    /// much is stored. Without it that start reads everything: about half a second for a million rows. Default: `true`.
+    pub fast_recovery: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { path: PathBuf::from(KIND), cache: ByteSize::from_mib(16), reserve: ByteSize::from_mib(16) }
+        let (cache, reserve) = (ByteSize::from_mib(16), ByteSize::from_mib(16));
+        Self { path: PathBuf::from(KIND), cache, reserve, fast_recovery: true }
     }
 }
 
@@ -63,8 +67,11 @@ mod tests {
 
     #[test]
     fn every_field_is_read() {
-        let config: Config = toml::from_str("path = \"/x\"\ncache = \"1MiB\"\nreserve = \"0B\"").unwrap();
+        let config: Config =
+            toml::from_str("path = \"/x\"\ncache = \"1MiB\"\nreserve = \"0B\"\nfast_recovery = false")
+                .unwrap();
         assert_eq!(config.directory(Path::new("/data")), Path::new("/x"));
+        assert!(!config.fast_recovery);
         assert_eq!((config.cache, config.reserve), (ByteSize::from_mib(1), ByteSize::from_bytes(0)));
     }
 

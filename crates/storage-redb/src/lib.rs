@@ -65,5 +65,6 @@ fn claim(config: &Config, data_dir: &Path) -> Result<Home> {
 }
 
 fn tuning(config: &Config) -> Tuning {
-    Tuning { cache: usize::try_from(config.cache.get()).unwrap_or(usize::MAX), reserve: config.reserve.get() }
+    let cache = usize::try_from(config.cache.get()).unwrap_or(usize::MAX);
+    Tuning { cache, reserve: config.reserve.get(), fast_recovery: config.fast_recovery }
 }

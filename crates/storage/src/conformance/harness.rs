@@ -31,7 +31,7 @@ pub trait Harness: Debug + Send + Sync + 'static {
     /// Whether another process that opens the place finds the same rows, on a disk that the suite may fill.
     fn on_disk(&self) -> bool;
 
-    /// For a backend that is not on a disk: makes the place small, to a few dozen KiB, and returns how to make room.
+    /// For a backend that is not on a disk: makes the place small, to some hundred KiB, and returns how to make room.
     fn small(&self, place: &Path) -> Option<MakeRoom>;
 }
 

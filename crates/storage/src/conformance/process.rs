@@ -214,7 +214,9 @@ async fn fill_small_disk(harness: &Arc<dyn Harness>, mount: &Path) -> Outcome {
 /// Two rows a commit, so that a half one would be seen.
 fn pair(number: usize) -> Batch {
     let mut batch = Batch::default();
-    batch.put(format!("row/{number:06}/a"), bytes(8 << 10)).put(format!("row/{number:06}/b"), bytes(8 << 10));
+    batch
+        .put(format!("row/{number:06}/a"), bytes(60 << 10))
+        .put(format!("row/{number:06}/b"), bytes(60 << 10));
     batch
 }
 

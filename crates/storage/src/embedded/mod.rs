@@ -12,6 +12,8 @@ pub mod envelope;
 pub mod home;
 mod plan;
 mod store;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use engine::{Engine, Group, Visit, WriteFailure};

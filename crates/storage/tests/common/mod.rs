@@ -55,7 +55,7 @@ impl Harness for FakeHarness {
 
     fn small(&self, place: &Path) -> Option<MakeRoom> {
         let disk = self.disk(place);
-        disk.set_capacity(Some(64 << 10));
+        disk.set_capacity(Some(512 << 10));
         Some(Box::new(move || disk.set_capacity(None)))
     }
 }
