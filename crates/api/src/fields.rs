@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use gofer_engine::Page;
 use gofer_proto::v1;
 use gofer_types::refs::RunSelector;
-use gofer_types::{EventKind, NameError, Namespace, PipelineId, PipelineRef, RunNumber, TaskId, Timestamp, VersionNumber};
+use gofer_types::{
+    EventKind, NameError, Namespace, PipelineId, PipelineRef, RunNumber, TaskId, Timestamp, VersionNumber,
+};
 
 use tonic::Status;
 
@@ -45,7 +47,12 @@ impl Fields {
         }
     }
 
-    fn name<T>(&mut self, field: &str, text: &str, parse: impl Fn(String) -> Result<T, NameError>) -> Option<T> {
+    fn name<T>(
+        &mut self,
+        field: &str,
+        text: &str,
+        parse: impl Fn(String) -> Result<T, NameError>,
+    ) -> Option<T> {
         match parse(text.to_owned()) {
             Ok(name) => Some(name),
             Err(error) => self.refuse(field, error.to_string()),
@@ -80,7 +87,8 @@ impl Fields {
     /// Tasks to filter by.
     pub(crate) fn tasks(&mut self, field: &str, names: &[String]) -> Option<Vec<TaskId>> {
         if names.len() > MANY {
-            return self.refuse(field, format!("at most {MANY} tasks can be named; these are {}", names.len()));
+            return self
+                .refuse(field, format!("at most {MANY} tasks can be named; these are {}", names.len()));
         }
         let tasks: Vec<_> = (names.iter().enumerate())
             .map(|(index, name)| self.task(&format!("{field}[{index}]"), name))
@@ -89,7 +97,11 @@ impl Fields {
     }
 
     /// A pipeline that must be named.
-    pub(crate) fn pipeline(&mut self, field: &str, reference: Option<&v1::PipelineRef>) -> Option<PipelineRef> {
+    pub(crate) fn pipeline(
+        &mut self,
+        field: &str,
+        reference: Option<&v1::PipelineRef>,
+    ) -> Option<PipelineRef> {
         let Some(reference) = reference else { return self.refuse(field, "it must be set") };
         let namespace = self.namespace_or_default(&format!("{field}.namespace"), &reference.namespace);
         let pipeline = self.name(&format!("{field}.pipeline"), &reference.pipeline, PipelineId::new);
@@ -97,7 +109,11 @@ impl Fields {
     }
 
     /// A run that must be named, by its number or by its place.
-    pub(crate) fn run(&mut self, field: &str, reference: Option<&v1::RunRef>) -> Option<(PipelineRef, RunSelector)> {
+    pub(crate) fn run(
+        &mut self,
+        field: &str,
+        reference: Option<&v1::RunRef>,
+    ) -> Option<(PipelineRef, RunSelector)> {
         let Some(reference) = reference else { return self.refuse(field, "it must be set") };
         let namespace = self.namespace_or_default(&format!("{field}.namespace"), &reference.namespace);
         let pipeline = self.name(&format!("{field}.pipeline"), &reference.pipeline, PipelineId::new);
@@ -154,7 +170,11 @@ impl Fields {
     }
 
     /// A point in time that may be absent. The outer option is whether it is well-formed.
-    pub(crate) fn time(&mut self, field: &str, time: Option<prost_types::Timestamp>) -> Option<Option<Timestamp>> {
+    pub(crate) fn time(
+        &mut self,
+        field: &str,
+        time: Option<prost_types::Timestamp>,
+    ) -> Option<Option<Timestamp>> {
         let Some(time) = time else { return Some(None) };
         match convert::from_timestamp(&time) {
             Some(time) => Some(Some(time)),
@@ -166,10 +186,14 @@ impl Fields {
     pub(crate) fn variables(&mut self, given: HashMap<String, String>) -> Option<BTreeMap<String, String>> {
         let bytes: usize = given.iter().map(|(name, value)| name.len() + value.len()).sum();
         if given.len() > MANY {
-            return self.refuse("variables", format!("at most {MANY} are accepted; these are {}", given.len()));
+            return self
+                .refuse("variables", format!("at most {MANY} are accepted; these are {}", given.len()));
         }
         if bytes > VARIABLES_BYTES {
-            return self.refuse("variables", format!("at most {VARIABLES_BYTES} bytes are accepted; these are {bytes}"));
+            return self.refuse(
+                "variables",
+                format!("at most {VARIABLES_BYTES} bytes are accepted; these are {bytes}"),
+            );
         }
         Some(given.into_iter().collect())
     }
@@ -193,5 +217,111 @@ impl Fields {
                 self.refuse(&format!("{field}[{index}]"), format!("{:?} is not one of {known}", types[index]))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::StatusExt;
+
+    use super::*;
+
+    fn pipeline(namespace: &str, id: &str) -> v1::PipelineRef {
+        v1::PipelineRef { namespace: namespace.to_owned(), pipeline: id.to_owned() }
+    }
+
+    fn run(selector: Option<v1::run_ref::Selector>) -> v1::RunRef {
+        v1::RunRef { namespace: String::new(), pipeline: "build".to_owned(), selector }
+    }
+
+    /// Which fields are refused, in order.
+    fn refused<T>(check: impl FnOnce(&mut Fields) -> Option<T>) -> Vec<String> {
+        let mut fields = Fields::default();
+        let value = check(&mut fields);
+        let Err(status) = fields.finish(value) else { return Vec::new() };
+        let request = status.get_details_bad_request().unwrap();
+        request.field_violations.into_iter().map(|violation| violation.field).collect()
+    }
+
+    #[test]
+    fn every_wrong_field_is_named_at_once() {
+        let all = refused(|fields| {
+            let wrong = pipeline("no/such", "a b");
+            let pipeline = fields.pipeline("pipeline", Some(&wrong));
+            let text = fields.text("reason", "x".repeat(501), 500);
+            pipeline.zip(text)
+        });
+        assert_eq!(all, ["pipeline.namespace", "pipeline.pipeline", "reason"]);
+    }
+
+    #[test]
+    fn an_empty_namespace_is_the_default_one_only_where_that_makes_sense() {
+        let mut fields = Fields::default();
+        let found = fields.pipeline("pipeline", Some(&pipeline("", "build"))).unwrap();
+        assert_eq!(found.namespace, Namespace::default_name());
+        assert_eq!(fields.namespace_filter("namespace", ""), Some(None));
+        assert_eq!(refused(|fields| fields.namespace("name", "")), ["name"]);
+    }
+
+    #[test]
+    fn what_must_be_set_is_missed() {
+        assert_eq!(refused(|fields| fields.pipeline("pipeline", None)), ["pipeline"]);
+        assert_eq!(refused(|fields| fields.run("run", None)), ["run"]);
+        assert_eq!(refused(|fields| fields.run("run", Some(&run(None)))), ["run.number"]);
+    }
+
+    #[test]
+    fn a_run_is_meant_by_number_or_by_place() {
+        use v1::run_ref::Selector::{Latest, Number};
+        let mut fields = Fields::default();
+        let mut selected =
+            |selector| fields.run("run", Some(&run(Some(selector)))).map(|(_, selector)| selector);
+        assert_eq!(selected(Number(7)), Some(RunSelector::Number(RunNumber(7))));
+        assert_eq!(selected(Latest(0)), Some(RunSelector::Latest));
+        assert_eq!(selected(Latest(1)), Some(RunSelector::LatestFailed));
+        assert_eq!(refused(|fields| fields.run("run", Some(&run(Some(Number(0)))))), ["run.number"]);
+        assert_eq!(refused(|fields| fields.run("run", Some(&run(Some(Latest(7)))))), ["run.latest"]);
+    }
+
+    #[test]
+    fn texts_are_limited_and_cannot_steer_a_terminal() {
+        assert!(refused(|fields| fields.text("reason", "ä".repeat(500), 500)).is_empty());
+        assert!(refused(|fields| fields.text("reason", "two\nlines\tand a tab".to_owned(), 500)).is_empty());
+        assert_eq!(refused(|fields| fields.text("reason", "\u{1b}[2J".to_owned(), 500)), ["reason"]);
+        assert_eq!(refused(|fields| fields.text("reason", "\0".to_owned(), 500)), ["reason"]);
+    }
+
+    #[test]
+    fn keys_are_accepted_up_to_their_limit() {
+        assert!(refused(|fields| fields.key("key", String::new())).is_empty());
+        assert!(refused(|fields| fields.key("key", "k".repeat(128))).is_empty());
+        assert_eq!(refused(|fields| fields.key("key", "k".repeat(129))), ["key"]);
+        assert_eq!(refused(|fields| fields.key("key", "a b".to_owned())), ["key"]);
+    }
+
+    #[test]
+    fn lists_and_maps_are_accepted_up_to_their_limit() {
+        let names = |count: usize| vec!["a".to_owned(); count];
+        assert!(refused(|fields| fields.tasks("tasks", &names(1_000))).is_empty());
+        assert_eq!(refused(|fields| fields.tasks("tasks", &names(1_001))), ["tasks"]);
+        let variables =
+            |count: usize| (0..count).map(|n| (format!("v{n}"), String::new())).collect::<HashMap<_, _>>();
+        assert!(refused(|fields| fields.variables(variables(1_000))).is_empty());
+        assert_eq!(refused(|fields| fields.variables(variables(1_001))), ["variables"]);
+        let large = HashMap::from([("v".to_owned(), "x".repeat(256 << 10))]);
+        assert_eq!(refused(|fields| fields.variables(large)), ["variables"]);
+    }
+
+    #[test]
+    fn an_unknown_type_of_event_is_named_with_the_known_ones() {
+        let types = vec!["run".to_owned(), "taks".to_owned()];
+        assert_eq!(refused(|fields| fields.event_types("filter.types", types)), ["filter.types[1]"]);
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_counted_is_refused() {
+        let time = prost_types::Timestamp { seconds: i64::MAX, nanos: 0 };
+        assert_eq!(refused(|fields| fields.time("since", Some(time))), ["since"]);
+        assert!(refused(|fields| fields.time("since", None)).is_empty());
     }
 }

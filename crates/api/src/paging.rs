@@ -48,7 +48,11 @@ mod tests {
     async fn sizes(item_bytes: usize, wanted: usize) -> usize {
         let fetch = |page: Page| async move { Ok(Listing { items: vec![(); page.size], next: None }) };
         let build = |listing: Listing<()>| ListRunsResponse {
-            runs: listing.items.iter().map(|()| Run { trigger: "x".repeat(item_bytes), ..Run::default() }).collect(),
+            runs: listing
+                .items
+                .iter()
+                .map(|()| Run { trigger: "x".repeat(item_bytes), ..Run::default() })
+                .collect(),
             next_page_token: String::new(),
         };
         fitting(Page { size: wanted, token: None }, fetch, build).await.unwrap().runs.len()

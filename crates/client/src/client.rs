@@ -30,6 +30,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const HEADERS: u32 = 64 << 10;
 /// How long a silent connection is left before the server is asked whether it is still there, and how long it may take.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
+/// How many bytes of one stream, and of all streams of a connection, may be on their way. A hundred streams that nobody
+/// reads must leave room for the calls beside them.
+const WINDOWS: (u32, u32) = (128 << 10, 16 << 20);
 /// How the in-process server is shown in errors.
 const IN_PROCESS: &str = "http://in-process";
 
@@ -190,7 +193,8 @@ impl Client {
                     Ok(response) => return Ok(response.into_inner()),
                     Err(status) => {
                         let error = self.failure(&status);
-                        if attempt == TRIES || repeat == Repeat::Never || !error.is_retryable() {
+                        let may_help = error.kind() == ErrorKind::Unavailable && error.is_retryable();
+                        if attempt == TRIES || repeat == Repeat::Never || !may_help {
                             return Err(error);
                         }
                         wait = wait.max(error.retry_after().unwrap_or_default());
@@ -211,7 +215,10 @@ fn endpoint(url: &str, options: &ClientOptions) -> Result<Endpoint, ClientError>
     let (keepalive, keepalive_timeout) = KEEPALIVE;
     let endpoint = Endpoint::from_shared(url.to_owned())
         .map_err(|_| error::malformed_address(url, "it is not a URL"))?;
+    let (stream_window, connection_window) = WINDOWS;
     let endpoint = endpoint
+        .initial_stream_window_size(stream_window)
+        .initial_connection_window_size(connection_window)
         .connect_timeout(options.connect_timeout)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(keepalive)

@@ -104,7 +104,11 @@ mod tests {
             Cause::OutOfMemory,
             Cause::CannotStart("no such image".to_owned()),
             Cause::Lost("the container is gone".to_owned()),
-            Cause::ParentState { task: tasks(1).remove(0), state: TaskState::Failed, wanted: Condition::Successful },
+            Cause::ParentState {
+                task: tasks(1).remove(0),
+                state: TaskState::Failed,
+                wanted: Condition::Successful,
+            },
             Cause::Cancelled(String::new()),
             Cause::Cancelled("wrong branch".to_owned()),
             Cause::Deadline(Duration::from_secs(90)),
@@ -112,7 +116,8 @@ mod tests {
             Cause::Tasks(tasks(7)),
             Cause::Quarantined("format 9 is not known".to_owned()),
         ];
-        let lines: Vec<String> = all.iter().map(|cause| format!("{}: {}", word(cause), text(cause))).collect();
+        let lines: Vec<String> =
+            all.iter().map(|cause| format!("{}: {}", word(cause), text(cause))).collect();
         insta::assert_snapshot!("causes", lines.join("\n"));
     }
 

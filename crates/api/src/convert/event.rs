@@ -84,3 +84,68 @@ fn line(kind: &EventKind) -> String {
         EventKind::Quarantined { run, reason } => format!("{run} set aside: {reason}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gofer_types::{
+        Actor, AttemptId, Cause, PipelineId, RunNumber, RunState, TaskId, TaskState, Timestamp, VersionNumber,
+    };
+
+    use super::*;
+
+    fn kinds() -> Vec<EventKind> {
+        let namespace = Namespace::new("prod").unwrap();
+        let pipeline =
+            PipelineRef { namespace: namespace.clone(), pipeline: PipelineId::new("build").unwrap() };
+        let run = pipeline.run(RunNumber(7));
+        let version = VersionNumber(2);
+        vec![
+            EventKind::ServerStarted { epoch: 3, version: "0.1.0".to_owned() },
+            EventKind::NamespaceCreated { namespace: namespace.clone() },
+            EventKind::NamespaceDeleted { namespace },
+            EventKind::VersionRegistered { pipeline: pipeline.clone(), version },
+            EventKind::PipelineEnabled { pipeline: pipeline.clone(), enabled: false },
+            EventKind::PipelineDeleted { pipeline },
+            EventKind::Run { run: run.clone(), version, state: RunState::Queued, cause: Cause::Completed },
+            EventKind::CancelRequested { run: run.clone(), reason: "wrong branch".to_owned() },
+            EventKind::Task {
+                task: run.task(TaskId::new("test").unwrap()),
+                state: TaskState::Failed,
+                cause: Cause::ExitCode(3),
+                attempt: Some(AttemptId::from_u128(1)),
+                exit_code: Some(3),
+            },
+            EventKind::Quarantined { run, reason: "format 9 is not known".to_owned() },
+        ]
+    }
+
+    #[test]
+    fn every_kind_of_event_is_told_in_words_and_in_fields() {
+        let at = Timestamp::from_micros(0);
+        let told: Vec<String> = (kinds().into_iter().zip(1..))
+            .map(|(kind, seq)| event(&Event { seq, at, actor: Actor::User("ana".to_owned()), kind }))
+            .map(|told| {
+                format!(
+                    "{} {}: {} [{}/{} v{} run {} task {} state {} exit {:?}]",
+                    told.seq,
+                    told.r#type,
+                    told.text,
+                    told.namespace,
+                    told.pipeline,
+                    told.version,
+                    told.run,
+                    told.task,
+                    told.state,
+                    told.exit_code
+                )
+            })
+            .collect();
+        insta::assert_snapshot!("events", told.join("\n"));
+    }
+
+    #[test]
+    fn the_words_to_filter_by_are_those_of_the_kinds() {
+        let words: Vec<&str> = kinds().iter().map(EventKind::as_str).collect();
+        assert_eq!(words, EventKind::WORDS);
+    }
+}

@@ -61,7 +61,10 @@ fn task_config(task: &Task) -> v1::TaskConfig {
         image: task.image.clone(),
         description: task.description.clone(),
         depends_on: (task.depends_on.iter())
-            .map(|(parent, condition)| v1::Dependency { task: parent.to_string(), condition: condition.to_string() })
+            .map(|(parent, condition)| v1::Dependency {
+                task: parent.to_string(),
+                condition: condition.to_string(),
+            })
             .collect(),
         scheduler: task.scheduler.as_ref().map(ToString::to_string).unwrap_or_default(),
     }

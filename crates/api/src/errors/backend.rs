@@ -29,13 +29,21 @@ pub(super) fn chain(error: &dyn Error) -> String {
 /// An error of the storage.
 pub(super) fn storage(error: &BackendError) -> Problem {
     let (status, code, text) = match error.kind() {
-        ErrorKind::Unavailable => (Code::Unavailable, codes::STORAGE_UNAVAILABLE, "the storage cannot be reached"),
-        ErrorKind::TimedOut => (Code::Unavailable, codes::STORAGE_TIMED_OUT, "the storage did not answer in time"),
-        ErrorKind::Exhausted => (Code::ResourceExhausted, codes::STORAGE_FULL, "the storage is full"),
-        ErrorKind::Unauthenticated | ErrorKind::PermissionDenied => {
-            (Code::Internal, codes::STORAGE_REFUSES, "the storage refuses the server; this is for its operator")
+        ErrorKind::Unavailable => {
+            (Code::Unavailable, codes::STORAGE_UNAVAILABLE, "the storage cannot be reached")
         }
-        ErrorKind::Unsupported => (Code::FailedPrecondition, codes::STORAGE_CANNOT, "the storage cannot do that"),
+        ErrorKind::TimedOut => {
+            (Code::Unavailable, codes::STORAGE_TIMED_OUT, "the storage did not answer in time")
+        }
+        ErrorKind::Exhausted => (Code::ResourceExhausted, codes::STORAGE_FULL, "the storage is full"),
+        ErrorKind::Unauthenticated | ErrorKind::PermissionDenied => (
+            Code::Internal,
+            codes::STORAGE_REFUSES,
+            "the storage refuses the server; this is for its operator",
+        ),
+        ErrorKind::Unsupported => {
+            (Code::FailedPrecondition, codes::STORAGE_CANNOT, "the storage cannot do that")
+        }
         ErrorKind::InvalidInput
         | ErrorKind::NotFound
         | ErrorKind::AlreadyExists
@@ -79,9 +87,13 @@ pub(super) fn logs(error: &LogError) -> Problem {
 
 /// Too many readers follow already.
 pub(super) fn too_many_followers(limit: usize) -> Problem {
-    Problem::new(Code::ResourceExhausted, codes::TOO_MANY_FOLLOWERS, format!("{limit} readers follow already"))
-        .hint("end some of the readers, or raise the limit of the server")
-        .retry_after(RETRY)
+    Problem::new(
+        Code::ResourceExhausted,
+        codes::TOO_MANY_FOLLOWERS,
+        format!("{limit} readers follow already"),
+    )
+    .hint("end some of the readers, or raise the limit of the server")
+    .retry_after(RETRY)
 }
 
 /// The server ends; another one, or the same one later, can answer.

@@ -12,7 +12,10 @@ use super::{Problem, backend, codes};
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         let problem = table(&error);
-        if matches!(problem.status, Code::Internal | Code::Unavailable | Code::DataLoss | Code::ResourceExhausted) {
+        if matches!(
+            problem.status,
+            Code::Internal | Code::Unavailable | Code::DataLoss | Code::ResourceExhausted
+        ) {
             tracing::error!(code = problem.code, error = %backend::chain(&error), "a call failed");
         }
         problem
@@ -32,16 +35,22 @@ fn table(error: &EngineError) -> Problem {
         | EngineError::NamespaceProtected
         | EngineError::PipelineActive { .. }
         | EngineError::VersionMoved { .. } => change(error),
-        EngineError::InvalidPageToken | EngineError::InvalidCursor | EngineError::InvalidIdempotencyKey => token(error),
+        EngineError::InvalidPageToken | EngineError::InvalidCursor | EngineError::InvalidIdempotencyKey => {
+            token(error)
+        }
         EngineError::PipelineDisabled { .. }
         | EngineError::InvalidVariables(_)
+        | EngineError::VariablesTooLarge { .. }
         | EngineError::UnknownScheduler { .. }
         | EngineError::Unsupported(_)
         | EngineError::InvalidPipeline { .. }
         | EngineError::TooManyQueued { .. }
         | EngineError::IdempotencyMismatch { .. } => start(error),
         EngineError::TooManyFollowers { limit } => backend::too_many_followers(*limit),
-        EngineError::Quarantined { .. } | EngineError::Record(_) | EngineError::Failed { .. } => broken(error),
+        EngineError::Quarantined { .. }
+        | EngineError::Record(_)
+        | EngineError::EventsMissing { .. }
+        | EngineError::Failed { .. } => broken(error),
         EngineError::Storage(error) => backend::storage(error),
         EngineError::Logs(error) => backend::logs(error),
         EngineError::ShuttingDown => backend::shutting_down(),
@@ -52,9 +61,9 @@ fn table(error: &EngineError) -> Problem {
 fn lookup(error: &EngineError) -> Problem {
     let problem = |code, message: String| Problem::new(Code::NotFound, code, message);
     match error {
-        EngineError::NamespaceNotFound { suggestion, .. } => {
-            problem(codes::NO_NAMESPACE, error.to_string()).meant(suggestion.as_deref()).next("gofer namespace list")
-        }
+        EngineError::NamespaceNotFound { suggestion, .. } => problem(codes::NO_NAMESPACE, error.to_string())
+            .meant(suggestion.as_deref())
+            .next("gofer namespace list"),
         EngineError::PipelineNotFound { id, suggestion } => {
             let text = format!("there is no pipeline `{}` in namespace `{}`", id.pipeline, id.namespace);
             problem(codes::NO_PIPELINE, text).meant(suggestion.as_deref()).next(list_pipelines(&id.namespace))
@@ -79,18 +88,24 @@ fn lookup(error: &EngineError) -> Problem {
 fn change(error: &EngineError) -> Problem {
     let text = error.to_string();
     match error {
-        EngineError::NamespaceExists { name } => Problem::new(Code::AlreadyExists, codes::NAMESPACE_EXISTS, text)
-            .next(format!("gofer namespace get {name}")),
+        EngineError::NamespaceExists { name } => {
+            Problem::new(Code::AlreadyExists, codes::NAMESPACE_EXISTS, text)
+                .next(format!("gofer namespace get {name}"))
+        }
         EngineError::NamespaceNotEmpty { name } => {
             Problem::new(Code::FailedPrecondition, codes::NAMESPACE_NOT_EMPTY, text)
                 .hint("delete its pipelines first")
                 .next(list_pipelines(name))
         }
-        EngineError::NamespaceProtected => Problem::new(Code::FailedPrecondition, codes::NAMESPACE_PROTECTED, text)
-            .hint("it is the namespace that is meant where none is named"),
-        EngineError::PipelineActive { id, .. } => Problem::new(Code::FailedPrecondition, codes::PIPELINE_ACTIVE, text)
-            .hint("wait for them, or cancel them")
-            .next(format!("gofer run list {id} --active")),
+        EngineError::NamespaceProtected => {
+            Problem::new(Code::FailedPrecondition, codes::NAMESPACE_PROTECTED, text)
+                .hint("it is the namespace that is meant where none is named")
+        }
+        EngineError::PipelineActive { id, .. } => {
+            Problem::new(Code::FailedPrecondition, codes::PIPELINE_ACTIVE, text)
+                .hint("wait for them, or cancel them")
+                .next(format!("gofer run list {id} --active"))
+        }
         EngineError::VersionMoved { .. } => Problem::new(Code::Aborted, codes::VERSION_MOVED, text)
             .hint("somebody registered another version in between; look at it before you register yours"),
         _ => defect(),
@@ -114,23 +129,35 @@ fn token(error: &EngineError) -> Problem {
 fn start(error: &EngineError) -> Problem {
     let text = error.to_string();
     match error {
-        EngineError::PipelineDisabled { id } => Problem::new(Code::FailedPrecondition, codes::PIPELINE_DISABLED, text)
-            .next(format!("gofer pipeline enable {id}")),
+        EngineError::PipelineDisabled { id } => {
+            Problem::new(Code::FailedPrecondition, codes::PIPELINE_DISABLED, text)
+                .next(format!("gofer pipeline enable {id}"))
+        }
         EngineError::InvalidVariables(problems) => variables(problems),
+        EngineError::VariablesTooLarge { .. } => {
+            Problem::new(Code::InvalidArgument, codes::VARIABLES, text.clone())
+                .hint("pass references to large contents instead of the contents")
+                .violation("variables", text)
+        }
         EngineError::UnknownScheduler { known, .. } => {
             Problem::new(Code::InvalidArgument, codes::UNKNOWN_SCHEDULER, text)
                 .hint(schedulers(known))
                 .next("gofer backend list")
         }
         EngineError::Unsupported(parts) => {
-            let first = parts.first().map(|part| format!("; the first: {}", part.message)).unwrap_or_default();
+            let first =
+                parts.first().map(|part| format!("; the first: {}", part.message)).unwrap_or_default();
             Problem::new(Code::InvalidArgument, codes::UNSUPPORTED, format!("{text}{first}"))
         }
-        EngineError::InvalidPipeline { .. } => Problem::new(Code::InvalidArgument, codes::INVALID_PIPELINE, text),
-        EngineError::TooManyQueued { .. } => Problem::new(Code::ResourceExhausted, codes::TOO_MANY_QUEUED, text)
-            .hint("wait until some have run, or cancel some")
-            .next("gofer run list --active")
-            .retry_after(Duration::from_secs(10)),
+        EngineError::InvalidPipeline { .. } => {
+            Problem::new(Code::InvalidArgument, codes::INVALID_PIPELINE, text)
+        }
+        EngineError::TooManyQueued { .. } => {
+            Problem::new(Code::ResourceExhausted, codes::TOO_MANY_QUEUED, text)
+                .hint("wait until some have run, or cancel some")
+                .next("gofer run list --active")
+                .retry_after(Duration::from_secs(10))
+        }
         EngineError::IdempotencyMismatch { run } => {
             Problem::new(Code::AlreadyExists, codes::IDEMPOTENCY_MISMATCH, text)
                 .hint("use another key for another start")
@@ -149,8 +176,7 @@ fn broken(error: &EngineError) -> Problem {
             .next("gofer event list --type quarantined"),
         EngineError::Failed { .. } => Problem::new(Code::Unavailable, codes::STOPPED, text)
             .hint("the server has to be started again by its operator"),
-        _ => Problem::new(Code::DataLoss, codes::DAMAGED, text)
-            .hint("the log of the server says which one"),
+        _ => Problem::new(Code::DataLoss, codes::DAMAGED, text).hint("the log of the server says which one"),
     }
 }
 
@@ -192,4 +218,174 @@ fn list_pipelines(namespace: &Namespace) -> String {
 /// A defect of our own: told without details, which are in the log.
 fn defect() -> Problem {
     Problem::new(Code::Internal, codes::DEFECT, "the server failed")
+}
+
+#[cfg(test)]
+mod tests {
+    use gofer_backend::{BackendError, ErrorKind, RetryAdvice};
+    use gofer_logs::LogError;
+    use gofer_pipeline::{Feature, Unsupported};
+    use gofer_records::RecordError;
+    use gofer_types::refs::RunSelector;
+    use gofer_types::{PipelineId, PipelineRef, RunNumber, RunRef, TaskId, VariableName, VersionNumber};
+
+    use super::*;
+
+    fn pipeline() -> PipelineRef {
+        PipelineRef {
+            namespace: Namespace::new("prod").unwrap(),
+            pipeline: PipelineId::new("build").unwrap(),
+        }
+    }
+
+    fn run() -> RunRef {
+        pipeline().run(RunNumber(7))
+    }
+
+    fn task() -> TaskId {
+        TaskId::new("test").unwrap()
+    }
+
+    fn lookups() -> Vec<EngineError> {
+        let name = Namespace::new("prod").unwrap();
+        let suggestion = Some("near".to_owned());
+        let (id, version, latest) = (pipeline(), VersionNumber(9), VersionNumber(4));
+        vec![
+            EngineError::NamespaceNotFound { name: name.clone(), suggestion: suggestion.clone() },
+            EngineError::PipelineNotFound { id: pipeline(), suggestion: None },
+            EngineError::PipelineNotFound { id: pipeline(), suggestion: suggestion.clone() },
+            EngineError::VersionNotFound { id: id.clone(), version, latest },
+            EngineError::RunNotFound { id: run() },
+            EngineError::NoSuchRun { id, selector: RunSelector::LatestFailed },
+            EngineError::TaskNotFound { id: run().task(task()), suggestion },
+            EngineError::NamespaceExists { name: name.clone() },
+            EngineError::NamespaceNotEmpty { name },
+            EngineError::NamespaceProtected,
+            EngineError::PipelineActive { id: pipeline(), active: 2 },
+            EngineError::VersionMoved { expected: 4, actual: 5 },
+        ]
+    }
+
+    fn starts() -> Vec<EngineError> {
+        let variable = VariableName::new("branch").unwrap();
+        let unknown = VariableProblem::Unknown { name: "brnach".to_owned(), meant: Some(variable.clone()) };
+        let missing = VariableProblem::Missing { name: variable, description: String::new() };
+        let scheduler = |name| SchedulerName::new(name).unwrap();
+        let part = Unsupported {
+            feature: Feature::Retry,
+            path: "task.test.retry".to_owned(),
+            message: "task `test` needs what this build cannot do yet".to_owned(),
+        };
+        vec![
+            EngineError::PipelineDisabled { id: pipeline() },
+            EngineError::InvalidVariables(vec![unknown.clone()]),
+            EngineError::InvalidVariables(vec![unknown, missing]),
+            EngineError::VariablesTooLarge { size: 70_000, limit: 65_536 },
+            EngineError::UnknownScheduler {
+                task: task(),
+                name: scheduler("clutser"),
+                known: vec![scheduler("cluster"), scheduler("local")],
+            },
+            EngineError::Unsupported(vec![part]),
+            EngineError::InvalidPipeline { reason: "tasks depend on each other in a cycle".to_owned() },
+            EngineError::TooManyQueued { limit: 1000 },
+            EngineError::InvalidPageToken,
+            EngineError::InvalidCursor,
+            EngineError::InvalidIdempotencyKey,
+            EngineError::IdempotencyMismatch { run: run() },
+            EngineError::TooManyFollowers { limit: 20_000 },
+        ]
+    }
+
+    fn broken() -> Vec<EngineError> {
+        let damaged = RecordError::Damaged { key: "run/1".to_owned(), reason: "cut off".to_owned() };
+        let disk = |kind: std::io::ErrorKind| LogError::Io {
+            operation: "write",
+            path: "/data/logs".into(),
+            source: kind.into(),
+        };
+        vec![
+            EngineError::Quarantined { run: run(), reason: "format 9 is not known".to_owned() },
+            EngineError::Record(damaged),
+            EngineError::EventsMissing { from: 7 },
+            EngineError::Logs(disk(std::io::ErrorKind::StorageFull)),
+            EngineError::Logs(disk(std::io::ErrorKind::PermissionDenied)),
+            EngineError::Logs(LogError::Corrupt { path: "/data/logs".into(), offset: 3, problem: "a hole" }),
+            EngineError::Logs(LogError::TooManyFollowers { limit: 20_000 }),
+            EngineError::Logs(LogError::Deleted { task: run().task(task()) }),
+            EngineError::Logs(LogError::Stopped),
+            EngineError::ShuttingDown,
+            EngineError::Failed { reason: "another server owns the state".to_owned() },
+        ]
+    }
+
+    fn storage() -> Vec<EngineError> {
+        let error =
+            |kind| BackendError::new(kind, "a secret detail").at("redb", "commit").with("path", "/data");
+        let advised =
+            error(ErrorKind::Exhausted).retry(RetryAdvice::Later { after: Some(Duration::from_secs(9)) });
+        let all = ErrorKind::ALL.into_iter().map(error).chain([advised]);
+        all.map(EngineError::Storage).collect()
+    }
+
+    fn shown(error: &EngineError) -> String {
+        let problem = table(error);
+        let mut lines = vec![format!("{error:?}").chars().take(60).collect::<String>()];
+        lines.push(format!("  {:?} {}: {}", problem.status, problem.code, problem.message));
+        lines.extend(problem.hint.iter().map(|hint| format!("  hint: {hint}")));
+        lines.extend(problem.next.iter().map(|next| format!("  next: {next}")));
+        lines.extend(
+            problem.violations.iter().map(|one| format!("  field {}: {}", one.field, one.description)),
+        );
+        lines.extend(problem.retry_after.iter().map(|delay| format!("  retry after {delay:?}")));
+        lines.join("\n")
+    }
+
+    fn all() -> Vec<EngineError> {
+        [lookups(), starts(), broken(), storage()].into_iter().flatten().collect()
+    }
+
+    #[test]
+    fn every_refusal_has_its_place_in_the_table() {
+        let shown: Vec<String> = all().iter().map(shown).collect();
+        insta::assert_snapshot!("table", shown.join("\n"));
+    }
+
+    #[test]
+    fn what_a_backend_says_about_us_is_never_said_about_the_caller() {
+        for error in all() {
+            let problem = table(&error);
+            let about_the_caller = [Code::Unauthenticated, Code::PermissionDenied];
+            assert!(!about_the_caller.contains(&problem.status), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_backend_error_never_becomes_the_callers_not_found_or_conflict() {
+        for error in storage() {
+            let status = table(&error).status;
+            assert!(
+                !matches!(status, Code::NotFound | Code::AlreadyExists | Code::InvalidArgument),
+                "{error:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_details_of_backends_are_for_the_log_only() {
+        for error in storage().into_iter().chain(broken()) {
+            let problem = table(&error);
+            let told = format!("{problem:?}");
+            assert!(!told.contains("secret") && !told.contains("/data"), "{told}");
+        }
+    }
+
+    #[test]
+    fn every_code_has_a_page_with_its_title() {
+        for (code, title) in codes::CODES {
+            let path = format!("{}/../../docs/errors/{code}.md", env!("CARGO_MANIFEST_DIR"));
+            let page = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(page.starts_with(&format!("# {code}: {title}\n")), "{path}");
+        }
+    }
 }

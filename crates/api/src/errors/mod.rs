@@ -11,7 +11,7 @@ mod problem;
 mod wire;
 
 pub use codes::CODES;
-pub(crate) use codes::{MALFORMED, NO_SUCH_CALL, OVERDUE, DEFECT, TOO_LARGE, SHUTTING_DOWN};
+pub(crate) use codes::{DEFECT, MALFORMED, NO_SUCH_CALL, OVERDUE, TOO_LARGE};
 pub(crate) use problem::{Problem, Violation};
 
 /// Where the pages of the codes are published.

@@ -100,19 +100,26 @@ mod tests {
     use super::*;
 
     fn diagnostic(line: u32) -> v1::Diagnostic {
-        v1::Diagnostic { code: "E0411".to_owned(), line, rendered: "x".repeat(700), ..v1::Diagnostic::default() }
+        v1::Diagnostic {
+            code: "E0411".to_owned(),
+            line,
+            rendered: "x".repeat(700),
+            ..v1::Diagnostic::default()
+        }
     }
 
     #[test]
     fn a_status_never_outgrows_the_headers_of_common_clients() {
-        let mut problem = Problem::new(Code::InvalidArgument, "E0411", "ü".repeat(5_000)).hint("h".repeat(5_000));
+        let mut problem =
+            Problem::new(Code::InvalidArgument, "E0411", "ü".repeat(5_000)).hint("h".repeat(5_000));
         for field in 0..2_000 {
             problem = problem.violation(format!("tasks[{field}]"), "d".repeat(900)).next("n".repeat(90));
         }
         problem.diagnostics = (1..=100).map(diagnostic).collect();
         let status = Status::from(problem);
         let response = status.clone().into_http::<()>();
-        let size: usize = response.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
+        let size: usize =
+            response.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
         assert!(size < 10 * 1024, "{size}");
         let info = status.get_details_error_info().unwrap();
         assert_eq!(info.metadata.get("diagnostics").map(String::as_str), Some("100"));

@@ -27,7 +27,7 @@ fn filter(fields: &mut Fields, filter: Option<v1::EventFilter>) -> Option<EventF
     Some(EventFilter { namespace: namespace?, pipeline: pipeline?, run, types: types? })
 }
 
-fn page(page: EventPage) -> FollowEventsResponse {
+fn page(page: &EventPage) -> FollowEventsResponse {
     FollowEventsResponse { events: page.events.iter().map(convert::event).collect(), seq: page.seq }
 }
 
@@ -35,7 +35,10 @@ fn page(page: EventPage) -> FollowEventsResponse {
 impl EventService for Api {
     type FollowEventsStream = BoxStream<'static, Result<FollowEventsResponse, Status>>;
 
-    async fn list_events(&self, request: Request<ListEventsRequest>) -> Result<Response<ListEventsResponse>, Status> {
+    async fn list_events(
+        &self,
+        request: Request<ListEventsRequest>,
+    ) -> Result<Response<ListEventsResponse>, Status> {
         let request = request.into_inner();
         let mut fields = Fields::default();
         let filter = filter(&mut fields, request.filter);
@@ -60,6 +63,6 @@ impl EventService for Api {
         let filter = filter(&mut fields, request.filter);
         let filter = fields.finish(filter)?;
         let pages = self.engine.follow_events(filter, request.from_seq).await.map_err(Problem::from)?;
-        Ok(Response::new(self.answers(pages, page)))
+        Ok(Response::new(self.answers(pages, |item| page(&item))))
     }
 }

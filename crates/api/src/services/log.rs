@@ -7,8 +7,8 @@ use gofer_logs::{LogEntry, StreamKind};
 use gofer_proto::v1;
 use gofer_proto::v1::log_service_server::LogService;
 use gofer_proto::v1::{ReadLogsRequest, ReadLogsResponse};
-use gofer_types::refs::RunSelector;
 use gofer_types::PipelineRef;
+use gofer_types::refs::RunSelector;
 use tonic::{Request, Response, Status};
 
 use super::Api;
@@ -16,8 +16,9 @@ use crate::convert;
 use crate::errors::Problem;
 use crate::fields::Fields;
 
-/// How many bytes of output one answer carries; a single larger entry is an answer of its own.
-const ANSWER: usize = 512 << 10;
+/// How many bytes of output one answer carries; a single larger entry is an answer of its own. It is also about what is
+/// held in memory for a reader that does not read.
+const ANSWER: usize = 64 << 10;
 
 /// What an entry takes beside its bytes, roughly.
 const OVERHEAD: usize = 64;
@@ -86,7 +87,10 @@ fn stream_kind(fields: &mut Fields, number: i32) -> Option<Option<StreamKind>> {
 impl LogService for Api {
     type ReadLogsStream = BoxStream<'static, Result<ReadLogsResponse, Status>>;
 
-    async fn read_logs(&self, request: Request<ReadLogsRequest>) -> Result<Response<Self::ReadLogsStream>, Status> {
+    async fn read_logs(
+        &self,
+        request: Request<ReadLogsRequest>,
+    ) -> Result<Response<Self::ReadLogsStream>, Status> {
         let (run, query) = query(request.into_inner())?;
         let id = self.resolve(run).await?;
         let pages = self.engine.read_logs(&id, query).await.map_err(Problem::from)?;
@@ -120,7 +124,8 @@ mod tests {
 
     #[test]
     fn large_pages_are_sent_in_parts_and_the_last_has_the_cursor() {
-        let entries = vec![entry(1, 300 << 10), entry(2, 300 << 10), entry(3, 900 << 10), entry(4, 1), entry(5, 1)];
+        let entries =
+            vec![entry(1, 40 << 10), entry(2, 40 << 10), entry(3, 200 << 10), entry(4, 1), entry(5, 1)];
         let parts = in_parts(LogPage { entries, cursor: "c".to_owned() });
         assert_eq!(seqs(&parts), [vec![1], vec![2], vec![3], vec![4, 5]]);
         assert_eq!(parts.iter().map(|part| part.cursor.as_str()).collect::<Vec<_>>(), ["", "", "", "c"]);

@@ -94,7 +94,8 @@ fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
     match name {
         Some(name) => Ok(Caller { actor: Actor::User(name.to_owned()) }),
         None => {
-            let description = format!("it has 1 to {ACTOR_LENGTH} printable ASCII characters and is not {SYSTEM:?}");
+            let description =
+                format!("it has 1 to {ACTOR_LENGTH} printable ASCII characters and is not {SYSTEM:?}");
             Err(Problem::from(vec![Violation { field: ACTOR_HEADER.to_owned(), description }]).into())
         }
     }

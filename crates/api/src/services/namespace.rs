@@ -3,8 +3,8 @@
 use gofer_proto::v1::namespace_service_server::NamespaceService;
 use gofer_proto::v1::{
     CreateNamespaceRequest, CreateNamespaceResponse, DeleteNamespaceRequest, DeleteNamespaceResponse,
-    GetNamespaceRequest, GetNamespaceResponse, ListNamespacesRequest, ListNamespacesResponse, UpdateNamespaceRequest,
-    UpdateNamespaceResponse,
+    GetNamespaceRequest, GetNamespaceResponse, ListNamespacesRequest, ListNamespacesResponse,
+    UpdateNamespaceRequest, UpdateNamespaceResponse,
 };
 use tonic::{Request, Response, Status};
 
@@ -69,7 +69,8 @@ impl NamespaceService for Api {
         let name = fields.namespace("name", &request.name);
         let description = fields.text("description", request.description, DESCRIPTION);
         let (name, description) = fields.finish(name.zip(description))?;
-        let record = self.engine.update_namespace(&caller, &name, description).await.map_err(Problem::from)?;
+        let record =
+            self.engine.update_namespace(&caller, &name, description).await.map_err(Problem::from)?;
         Ok(Response::new(UpdateNamespaceResponse { namespace: Some(convert::namespace(record)) }))
     }
 

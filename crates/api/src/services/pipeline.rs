@@ -8,10 +8,10 @@ use gofer_pipeline::{Parsed, Severity, Source};
 use gofer_proto::v1;
 use gofer_proto::v1::pipeline_service_server::PipelineService;
 use gofer_proto::v1::{
-    DeletePipelineRequest, DeletePipelineResponse, GetPipelineRequest, GetPipelineResponse, GetVersionRequest,
-    GetVersionResponse, ListPipelinesRequest, ListPipelinesResponse, ListVersionsRequest, ListVersionsResponse,
-    RegisterPipelineRequest, RegisterPipelineResponse, SetPipelineEnabledRequest, SetPipelineEnabledResponse,
-    ValidatePipelineRequest, ValidatePipelineResponse,
+    DeletePipelineRequest, DeletePipelineResponse, GetPipelineRequest, GetPipelineResponse,
+    GetVersionRequest, GetVersionResponse, ListPipelinesRequest, ListPipelinesResponse, ListVersionsRequest,
+    ListVersionsResponse, RegisterPipelineRequest, RegisterPipelineResponse, SetPipelineEnabledRequest,
+    SetPipelineEnabledResponse, ValidatePipelineRequest, ValidatePipelineResponse,
 };
 use gofer_types::{Namespace, Pipeline, PipelineRef};
 use tonic::{Code, Request, Response, Status};
@@ -56,7 +56,10 @@ impl Api {
         let pipeline = pipeline.filter(|_| refused.is_empty());
         problems.extend(refused);
         problems.truncate(limits.problems);
-        Examined { pipeline, diagnostics: problems.iter().map(|problem| convert::diagnostic(problem, &source)).collect() }
+        Examined {
+            pipeline,
+            diagnostics: problems.iter().map(|problem| convert::diagnostic(problem, &source)).collect(),
+        }
     }
 }
 
@@ -149,13 +152,20 @@ impl PipelineService for Api {
         let (namespace, page) = fields.finish(namespace.zip(page))?;
         let fetch = |page| self.engine.list_pipelines(namespace.as_ref(), page);
         let answer = paging::fitting(page, fetch, |listing| ListPipelinesResponse {
-            pipelines: listing.items.iter().map(|(record, newest)| convert::pipeline(record, newest)).collect(),
+            pipelines: listing
+                .items
+                .iter()
+                .map(|(record, newest)| convert::pipeline(record, newest))
+                .collect(),
             next_page_token: listing.next.unwrap_or_default(),
         });
         Ok(Response::new(answer.await?))
     }
 
-    async fn get_version(&self, request: Request<GetVersionRequest>) -> Result<Response<GetVersionResponse>, Status> {
+    async fn get_version(
+        &self,
+        request: Request<GetVersionRequest>,
+    ) -> Result<Response<GetVersionResponse>, Status> {
         let mut fields = Fields::default();
         let id = fields.pipeline("pipeline", request.get_ref().pipeline.as_ref());
         let id = fields.finish(id)?;

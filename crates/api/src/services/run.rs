@@ -5,9 +5,9 @@ use gofer_engine::{RunFilter, RunUpdate, StartRun};
 use gofer_proto::v1;
 use gofer_proto::v1::run_service_server::RunService;
 use gofer_proto::v1::{
-    CancelRunRequest, CancelRunResponse, GetRunRequest, GetRunResponse, GetTaskRunRequest, GetTaskRunResponse,
-    ListRunsRequest, ListRunsResponse, ListTaskRunsRequest, ListTaskRunsResponse, StartRunRequest, StartRunResponse,
-    WatchRunRequest, WatchRunResponse,
+    CancelRunRequest, CancelRunResponse, GetRunRequest, GetRunResponse, GetTaskRunRequest,
+    GetTaskRunResponse, ListRunsRequest, ListRunsResponse, ListTaskRunsRequest, ListTaskRunsResponse,
+    StartRunRequest, StartRunResponse, WatchRunRequest, WatchRunResponse,
 };
 use gofer_types::{Pipeline, RunRef, RunState};
 use tonic::{Request, Response, Status};
@@ -27,7 +27,8 @@ impl Api {
     /// The configuration that a run executes.
     async fn config_of(&self, id: &RunRef) -> Result<Pipeline, Status> {
         let run = self.engine.get_run(id).await.map_err(Problem::from)?;
-        let version = self.engine.get_version(&id.pipeline, Some(run.version)).await.map_err(Problem::from)?;
+        let version =
+            self.engine.get_version(&id.pipeline, Some(run.version)).await.map_err(Problem::from)?;
         Ok(version.config)
     }
 }
@@ -39,7 +40,10 @@ fn states(fields: &mut Fields, numbers: &[i32]) -> Option<Vec<RunState>> {
         match known {
             Some(state) if states.contains(&state) => {}
             Some(state) => states.push(state),
-            None => return fields.refuse(&format!("states[{index}]"), format!("{number} is not a state of a run")),
+            None => {
+                return fields
+                    .refuse(&format!("states[{index}]"), format!("{number} is not a state of a run"));
+            }
         }
     }
     Some(states)
@@ -57,7 +61,10 @@ fn update(update: &RunUpdate, config: &Pipeline) -> WatchRunResponse {
 impl RunService for Api {
     type WatchRunStream = BoxStream<'static, Result<WatchRunResponse, Status>>;
 
-    async fn start_run(&self, request: Request<StartRunRequest>) -> Result<Response<StartRunResponse>, Status> {
+    async fn start_run(
+        &self,
+        request: Request<StartRunRequest>,
+    ) -> Result<Response<StartRunResponse>, Status> {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let mut fields = Fields::default();
@@ -85,14 +92,18 @@ impl RunService for Api {
         Ok(Response::new(GetRunResponse { run: Some(convert::run(&record)) }))
     }
 
-    async fn list_runs(&self, request: Request<ListRunsRequest>) -> Result<Response<ListRunsResponse>, Status> {
+    async fn list_runs(
+        &self,
+        request: Request<ListRunsRequest>,
+    ) -> Result<Response<ListRunsResponse>, Status> {
         let request = request.into_inner();
         let mut fields = Fields::default();
         let namespace = fields.namespace_filter("namespace", &request.namespace);
         let pipeline = fields.pipeline_filter("pipeline", &request.pipeline);
         let states = states(&mut fields, &request.states);
         let page = fields.page(request.page);
-        let (((namespace, pipeline), states), page) = fields.finish(namespace.zip(pipeline).zip(states).zip(page))?;
+        let (((namespace, pipeline), states), page) =
+            fields.finish(namespace.zip(pipeline).zip(states).zip(page))?;
         let filter = RunFilter { namespace, pipeline, states, active: request.active };
         let fetch = |page| self.engine.list_runs(filter.clone(), page);
         let answer = paging::fitting(page, fetch, |listing| ListRunsResponse {
@@ -102,7 +113,10 @@ impl RunService for Api {
         Ok(Response::new(answer.await?))
     }
 
-    async fn cancel_run(&self, request: Request<CancelRunRequest>) -> Result<Response<CancelRunResponse>, Status> {
+    async fn cancel_run(
+        &self,
+        request: Request<CancelRunRequest>,
+    ) -> Result<Response<CancelRunResponse>, Status> {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let mut fields = Fields::default();
@@ -115,7 +129,10 @@ impl RunService for Api {
         Ok(Response::new(CancelRunResponse { run: Some(convert::run(&record)), already_ended }))
     }
 
-    async fn watch_run(&self, request: Request<WatchRunRequest>) -> Result<Response<Self::WatchRunStream>, Status> {
+    async fn watch_run(
+        &self,
+        request: Request<WatchRunRequest>,
+    ) -> Result<Response<Self::WatchRunStream>, Status> {
         let mut fields = Fields::default();
         let run = fields.run("run", request.get_ref().run.as_ref());
         let id = self.resolve(fields.finish(run)?).await?;
@@ -124,7 +141,10 @@ impl RunService for Api {
         Ok(Response::new(self.answers(updates, move |item| update(&item, &config))))
     }
 
-    async fn get_task_run(&self, request: Request<GetTaskRunRequest>) -> Result<Response<GetTaskRunResponse>, Status> {
+    async fn get_task_run(
+        &self,
+        request: Request<GetTaskRunRequest>,
+    ) -> Result<Response<GetTaskRunResponse>, Status> {
         let mut fields = Fields::default();
         let run = fields.run("run", request.get_ref().run.as_ref());
         let task = fields.task("task", &request.get_ref().task);
@@ -133,7 +153,10 @@ impl RunService for Api {
         let (record, attempts) = self.engine.get_task_run(&id.task(task)).await.map_err(Problem::from)?;
         let config = self.config_of(&id).await?;
         let task: Option<v1::TaskRun> = Some(convert::task_run(&record, &config));
-        Ok(Response::new(GetTaskRunResponse { task, attempts: attempts.iter().map(convert::attempt).collect() }))
+        Ok(Response::new(GetTaskRunResponse {
+            task,
+            attempts: attempts.iter().map(convert::attempt).collect(),
+        }))
     }
 
     async fn list_task_runs(

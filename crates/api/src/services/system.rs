@@ -18,7 +18,10 @@ impl SystemService for Api {
         }))
     }
 
-    async fn get_status(&self, request: Request<GetStatusRequest>) -> Result<Response<GetStatusResponse>, Status> {
+    async fn get_status(
+        &self,
+        request: Request<GetStatusRequest>,
+    ) -> Result<Response<GetStatusResponse>, Status> {
         let engine = self.engine.status(request.get_ref().check).await.map_err(Problem::from)?;
         let (version, data_dir) = (self.options.version.clone(), self.options.data_dir.clone());
         Ok(Response::new(convert::status(engine, version, data_dir)))

@@ -129,8 +129,8 @@ impl Door {
         self.arriving.push(
             async move {
                 stream.set_nodelay(true).ok()?;
-                tokio::time::timeout(first_byte, stream.readable()).await.ok()?.ok()?;
-                Some(Conn::new(stream, &cut, Some(places)))
+                let said = tokio::time::timeout(first_byte, stream.peek(&mut [0])).await.ok()?.ok()?;
+                (said > 0).then(|| Conn::new(stream, &cut, Some(places)))
             }
             .boxed(),
         );

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Request};
-use tower::{Layer, Service};
 use tonic::{Code, Status};
+use tower::{Layer, Service};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -113,12 +113,19 @@ fn in_our_form(headers: &HeaderMap) -> Option<Problem> {
     match status.code() {
         Code::OutOfRange => problem(Code::ResourceExhausted, errors::TOO_LARGE),
         Code::Internal => {
-            let malformed = Problem::new(Code::InvalidArgument, errors::MALFORMED, "the request is not a message of the API");
+            let malformed = Problem::new(
+                Code::InvalidArgument,
+                errors::MALFORMED,
+                "the request is not a message of the API",
+            );
             Some(malformed.hint(status.message()))
         }
         Code::Unimplemented if status.message().is_empty() => {
             let text = "this server does not have that call";
-            Some(Problem::new(Code::Unimplemented, errors::NO_SUCH_CALL, text).hint("the client is newer than the server"))
+            Some(
+                Problem::new(Code::Unimplemented, errors::NO_SUCH_CALL, text)
+                    .hint("the client is newer than the server"),
+            )
         }
         _ => None,
     }

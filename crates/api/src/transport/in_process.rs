@@ -6,7 +6,8 @@
 use std::io;
 use std::sync::Arc;
 
-use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
 use gofer_engine::Engine;
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
@@ -40,6 +41,18 @@ impl InProcess {
         let (ours, theirs) = tokio::io::duplex(PIPE);
         self.door.send(theirs).await.map_err(|_| io::Error::from(io::ErrorKind::ConnectionRefused))?;
         Ok(ours)
+    }
+
+    /// What a client needs to connect, as often as it wants: `Client::in_process(server.dialer(), options)`.
+    pub fn dialer(
+        &self,
+    ) -> impl Fn() -> BoxFuture<'static, io::Result<DuplexStream>> + Clone + Send + Sync + 'static + use<>
+    {
+        let server = self.clone();
+        move || {
+            let server = server.clone();
+            async move { server.dial().await }.boxed()
+        }
     }
 
     /// Ends the server once its open calls have ended, within the limit for that.

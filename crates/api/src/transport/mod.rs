@@ -87,7 +87,8 @@ where
 {
     let draining = CancellationToken::new();
     let limits = options.limits.clone();
-    let (health, routes) = routes(Api::new(engine.clone(), Arc::new(options), draining.clone()), &limits).await?;
+    let (health, routes) =
+        routes(Api::new(engine.clone(), Arc::new(options), draining.clone()), &limits).await?;
     let mut outcome = Ok(());
     let ending = async {
         tokio::select! {
@@ -98,21 +99,30 @@ where
         draining.cancel();
     };
     let serving = server(&limits).serve_with_incoming_shutdown(routes, incoming, ending);
+    within_patience(serving, &draining, &cut, limits.drain).await.map_err(ServeError::Transport)?;
+    outcome
+}
+
+/// Waits for the server; once it drains, only for so long, then cuts the connections that are left.
+async fn within_patience<T>(
+    serving: impl Future<Output = Result<(), T>>,
+    draining: &CancellationToken,
+    cut: &CancellationToken,
+    limit: Duration,
+) -> Result<(), T> {
     let patience = async {
         draining.cancelled().await;
-        tokio::time::sleep(limits.drain).await;
+        tokio::time::sleep(limit).await;
     };
     let mut serving = std::pin::pin!(serving);
-    let ended = tokio::select! {
+    tokio::select! {
         ended = &mut serving => ended,
         () = patience => {
             tracing::warn!("calls did not end in time; their connections are cut");
             cut.cancel();
             tokio::time::timeout(CUT, serving).await.unwrap_or(Ok(()))
         }
-    };
-    ended.map_err(ServeError::Transport)?;
-    outcome
+    }
 }
 
 fn server(limits: &Limits) -> Server<tower::layer::util::Stack<GuardLayer, tower::layer::util::Identity>> {
