@@ -1,0 +1,86 @@
+//! `local`: a pipeline file from beginning to end, in this process, without a server.
+
+use std::collections::HashMap;
+
+use gofer_client::Client;
+use gofer_proto::v1 as pb;
+
+use super::run::by_number;
+use super::variables;
+use crate::args::Local;
+use crate::context::Cx;
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::follow::{Follower, OnInterrupt, Shown};
+use crate::remote::incomplete;
+use crate::source::{self, Valid};
+use crate::{embedded, language};
+
+/// `local`.
+pub(super) async fn local(cx: &Cx, args: Local) -> Result<Exit, Failure> {
+    let file = source::read(&args.path)?.valid()?;
+    let variables = variables::read(&args.variables)?;
+    for warning in &file.warnings {
+        cx.ui.note(warning.trim_end());
+    }
+    let source = runnable(cx, file);
+    cx.ui.note("note: scheduler process: tasks run on this machine, without a sandbox; images are ignored");
+    embedded::log(if cx.ui.verbose > 0 { "debug" } else { "error" }, false, None)?;
+    let server = embedded::local(args.scheduler, &cx.actor).await?;
+    let outcome = run(cx, &server.client(), source, variables).await;
+    if let Some(kept) = server.shutdown(args.keep).await {
+        let command = format!("gofer server start --data {}", kept.display());
+        cx.ui.note(&format!("records and logs are kept in {}", kept.display()));
+        cx.ui.next(&[(command, "a server over them")]);
+    }
+    outcome
+}
+
+/// The file as it is run here: without what would start it or tell of it.
+fn runnable(cx: &Cx, file: Valid) -> pb::SourceFile {
+    let Valid { source, mut pipeline, .. } = file;
+    let ignored: Vec<String> = [(pipeline.triggers.len(), "trigger"), (pipeline.notifiers.len(), "notifier")]
+        .into_iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, noun)| source::count(n, noun))
+        .collect();
+    if ignored.is_empty() {
+        return pb::SourceFile { name: source.name().to_owned(), content: source.text().to_owned() };
+    }
+    cx.ui.note(&format!("note: {} ignored: this runs once, now", ignored.join(" and ")));
+    pipeline.triggers.clear();
+    pipeline.notifiers.clear();
+    pb::SourceFile { name: "pipeline.json".to_owned(), content: language::file(&pipeline) }
+}
+
+async fn run(
+    cx: &Cx,
+    client: &Client,
+    source: pb::SourceFile,
+    variables: HashMap<String, String>,
+) -> Result<Exit, Failure> {
+    let register = pb::RegisterPipelineRequest { source: Some(source), ..Default::default() };
+    let pipeline = client.register_pipeline(register).await?.pipeline.ok_or_else(incomplete)?;
+    let reference = pb::PipelineRef { namespace: pipeline.namespace, pipeline: pipeline.id };
+    let start = pb::StartRunRequest { pipeline: Some(reference), variables, ..Default::default() };
+    let run = by_number(&client.start_run(start).await?.run.ok_or_else(incomplete)?);
+    let shown = Shown::everything(OnInterrupt::Cancel);
+    match Follower::new(&cx.ui, client, &cx.forgetful(), shown).follow(run.clone()).await {
+        Ok(ending) => Ok(ending.exit()),
+        Err(failure) => {
+            end(client, run).await;
+            Err(failure)
+        }
+    }
+}
+
+/// Nobody looks any more: ends the run, so that nothing of it stays behind.
+async fn end(client: &Client, run: pb::RunRef) {
+    use futures_util::StreamExt;
+    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+    let reason = "nobody follows any more".to_owned();
+    let _ = client.cancel_run(pb::CancelRunRequest { run: Some(run.clone()), reason, force: true }).await;
+    if let Ok(mut updates) = client.watch_run(pb::WatchRunRequest { run: Some(run) }).await {
+        let _ = tokio::time::timeout(PATIENCE, async { while updates.next().await.is_some() {} }).await;
+    }
+}

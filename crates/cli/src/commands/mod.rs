@@ -1,0 +1,92 @@
+//! What the commands do. One file a noun; this one only hands over.
+
+mod dev;
+mod doctor;
+mod event;
+mod explain;
+mod init;
+mod local;
+mod logs;
+mod namespace;
+mod pipeline;
+mod run;
+mod server;
+mod task;
+mod up;
+mod variables;
+
+use crate::args::resources;
+use crate::args::{Command, Server};
+use crate::context::Cx;
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::views::Program;
+
+/// Does what was asked.
+pub(crate) async fn dispatch(cx: &Cx, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Init(args) => init::init(cx, &args),
+        Command::Local(args) => local::local(cx, args).await,
+        Command::Dev(args) => dev::dev(cx, args).await,
+        Command::Up(args) => up::up(cx, &args).await,
+        Command::Start(args) => run::start(cx, args).await,
+        Command::Watch(args) => run::watch(cx, &args).await,
+        Command::Logs(args) => logs::logs(cx, &args).await,
+        Command::Wait(args) => run::wait(cx, &args).await,
+        Command::Cancel(args) => run::cancel(cx, args).await,
+        Command::Ps(filter) => run::list(cx, filter, true, "ps").await,
+        Command::Status(args) => server::status(cx, args.check).await,
+        Command::Pipeline(command) => pipeline::dispatch(cx, command).await,
+        Command::Run(command) => of_run(cx, command).await,
+        Command::Task(command) => of_task(cx, command).await,
+        Command::Event(resources::Event::List(args)) => event::list(cx, args).await,
+        Command::Event(resources::Event::Follow(args)) => event::follow(cx, args).await,
+        Command::Namespace(command) => namespace::dispatch(cx, command).await,
+        Command::Server(Server::Start(args)) => server::start(cx, args).await,
+        Command::Server(Server::Config(command)) => server::config(cx, command),
+        Command::Server(Server::Health) => server::health(cx).await,
+        Command::Doctor(args) => doctor::doctor(cx, args).await,
+        Command::Explain(args) => explain::explain(cx, args.topic.as_deref()),
+        Command::Completion(args) => completion(cx, args.shell),
+        Command::Version => version(cx),
+    }
+}
+
+async fn of_run(cx: &Cx, command: resources::Run) -> Result<Exit, Failure> {
+    match command {
+        resources::Run::List(args) => run::list(cx, args.filter, args.active, "run list").await,
+        resources::Run::Get(args) => run::get(cx, &args).await,
+        resources::Run::Start(args) => run::start(cx, args).await,
+        resources::Run::Watch(args) => run::watch(cx, &args).await,
+        resources::Run::Logs(args) => logs::logs(cx, &args).await,
+        resources::Run::Wait(args) => run::wait(cx, &args).await,
+        resources::Run::Cancel(args) => run::cancel(cx, args).await,
+    }
+}
+
+async fn of_task(cx: &Cx, command: resources::Task) -> Result<Exit, Failure> {
+    match command {
+        resources::Task::List(args) => task::list(cx, args).await,
+        resources::Task::Get(args) => task::get(cx, &args.reference).await,
+        resources::Task::Logs(args) => logs::logs(cx, &args).await,
+    }
+}
+
+fn completion(cx: &Cx, shell: clap_complete::Shell) -> Result<Exit, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut crate::args::grammar(), "gofer", &mut script);
+    cx.ui.bytes(&script)?;
+    Ok(Exit::Ok)
+}
+
+fn version(cx: &Cx) -> Result<Exit, Failure> {
+    let program = Program {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        api: gofer_proto::API,
+        target: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
+    };
+    cx.ui.object(&program, |_| {
+        format!("gofer {} {} api {}\n", program.version, program.target, program.api)
+    })?;
+    Ok(Exit::Ok)
+}

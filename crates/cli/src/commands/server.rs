@@ -1,0 +1,157 @@
+//! `server` and `status`: serving, checking a configuration, and how a server does.
+
+use gofer_proto::v1 as pb;
+use gofer_server::Ended;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::{ConfigFile, ConfigShow, ServerConfig, ServerStart};
+use crate::context::Cx;
+use crate::embedded;
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::output::Listing;
+use crate::output::style::{Style, duration};
+use crate::output::table::{Cell, lay_out, pairs};
+use crate::views::{Backend, Done, Setting, Status, state_cell};
+
+/// Resolves with the first SIGINT or SIGTERM; never, if they cannot be listened for.
+pub(super) async fn shutdown_asked() {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// `server start`.
+pub(super) async fn start(cx: &Cx, args: ServerStart) -> Result<Exit, Failure> {
+    let config = embedded::plan(&args.file, embedded::overrides(&args))?.config;
+    let level = if cx.ui.verbose > 0 { "debug" } else { config.log.level.as_str() };
+    embedded::log(level, config.log.format == gofer_config::LogFormat::Json, None)?;
+    let schedulers: Vec<String> = config.scheduler.instances.iter().map(|one| one.name.clone()).collect();
+    let facts = [
+        ("storage", format!("{} ({})", config.storage.default, kind(&config.storage))),
+        ("scheduler", format!("{} (default {})", schedulers.join(", "), config.scheduler.default)),
+    ];
+    let asked = shutdown_asked();
+    let server = embedded::start(config).await?;
+    let mut lines = format!("gofer {} server\n", env!("CARGO_PKG_VERSION"));
+    lines.push_str(&format!("  {:<10} {} (grpc)\n", "api", server.address()));
+    lines.push_str(&format!("  {:<10} {}\n", "data", server.data_dir().display()));
+    for (name, value) in &facts {
+        lines.push_str(&format!("  {name:<10} {value}\n"));
+    }
+    cx.ui.note(lines.trim_end());
+    match server.run_until(asked).await {
+        Ended::Drained => {
+            cx.ui.note("stopped; tasks go on, and the next server takes them up");
+            Ok(Exit::Ok)
+        }
+        Ended::Failed(reason) => Err(Failure::new("E0908", Exit::ServerFailed, reason)),
+    }
+}
+
+fn kind(family: &gofer_config::Family) -> String {
+    let instance = family.instances.iter().find(|one| one.name == family.default);
+    instance.map(|one| one.kind.clone()).unwrap_or_default()
+}
+
+/// `server config`.
+pub(super) fn config(cx: &Cx, command: ServerConfig) -> Result<Exit, Failure> {
+    match command {
+        ServerConfig::Check(file) => check(cx, &file),
+        ServerConfig::Show(args) => show(cx, &args),
+    }
+}
+
+fn check(cx: &Cx, file: &ConfigFile) -> Result<Exit, Failure> {
+    embedded::plan(file, Vec::new())?;
+    let name = file.config.as_ref().map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
+    let done = Done { action: "checked", names: vec![name] };
+    cx.ui.object(&done, |_| format!("{}  ok\n", done.names.concat()))?;
+    Ok(Exit::Ok)
+}
+
+fn show(cx: &Cx, args: &ConfigShow) -> Result<Exit, Failure> {
+    let plan = embedded::plan(&args.file, Vec::new())?;
+    if cx.ui.format == crate::output::Format::Table {
+        cx.ui.text(&plan.render(args.sources))?;
+        return Ok(Exit::Ok);
+    }
+    let setting = |one: &gofer_config::Shown| Setting {
+        key: one.key.clone(),
+        value: one.value.clone(),
+        origin: one.origin.to_string(),
+    };
+    let items = plan.show().iter().map(setting).collect();
+    let command = "gofer server config show".to_owned();
+    cx.ui.list(Listing { items, next: None, noun: "setting", command })?;
+    Ok(Exit::Ok)
+}
+
+/// `status`.
+pub(super) async fn status(cx: &Cx, check: bool) -> Result<Exit, Failure> {
+    let answer = cx.remote().await?.get_status(pb::GetStatusRequest { check }).await?;
+    let status = Status::from(answer);
+    cx.ui.object(&status, |style| human(&status, &cx.global.addr, style))?;
+    Ok(Exit::Ok)
+}
+
+/// `server health`.
+pub(super) async fn health(cx: &Cx) -> Result<Exit, Failure> {
+    let status = Status::from(cx.remote().await?.get_status(pb::GetStatusRequest { check: true }).await?);
+    let sick: Vec<&Backend> = status.backends.iter().filter(|one| one.healthy == Some(false)).collect();
+    if let Some(first) = sick.first() {
+        let problem = first.problem.clone().unwrap_or_default();
+        return Err(Failure::new(
+            "E0109",
+            Exit::Unavailable,
+            format!("the {} `{}` is unhealthy: {problem}", first.family, first.name),
+        )
+        .next("gofer doctor"));
+    }
+    cx.ui.object(&status, |_| format!("healthy: gofer {}, up {}\n", status.version, up(&status)))?;
+    Ok(Exit::Ok)
+}
+
+fn up(status: &Status) -> String {
+    duration(std::time::Duration::from_millis(status.uptime_ms))
+}
+
+fn human(status: &Status, address: &str, style: &Style) -> String {
+    let facts = [
+        ("server", format!("{address}, gofer {}, up {}, epoch {}", status.version, up(status), status.epoch)),
+        ("data", status.data_dir.clone()),
+        ("runs", format!("{} running, {} queued", status.running_runs, status.queued_runs)),
+        ("tasks", format!("{} of {} running", status.running_tasks, status.max_running_tasks)),
+        ("events", status.last_event.to_string()),
+        (
+            "set aside",
+            crate::source::count(usize::try_from(status.quarantined_runs).unwrap_or(usize::MAX), "run"),
+        ),
+    ];
+    let rows: Vec<Vec<Cell>> = status.backends.iter().map(row).collect();
+    let headers = ["FAMILY", "NAME", "KIND", "HEALTH", "TARGET", "CAN"];
+    format!("{}\n{}", pairs(&facts, style), lay_out(Some(&headers), &rows, style))
+}
+
+fn row(backend: &Backend) -> Vec<Cell> {
+    let name = if backend.default { format!("{} (default)", backend.name) } else { backend.name.clone() };
+    let health = match backend.healthy {
+        Some(true) => "healthy",
+        Some(false) => "unhealthy",
+        None => "not asked",
+    };
+    vec![
+        backend.family.clone().into(),
+        name.into(),
+        backend.kind.clone().into(),
+        state_cell(health),
+        backend.target.clone().into(),
+        backend.problem.clone().unwrap_or_else(|| backend.capabilities.join(", ")).into(),
+    ]
+}

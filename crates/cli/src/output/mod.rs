@@ -1,0 +1,307 @@
+//! The one place that writes. Data go to standard output, everything else to standard error.
+//!
+//! Owns the choice of form (table, JSON, names, nothing); commands hand in views and never format documents themselves.
+
+pub(crate) mod sanitize;
+pub(crate) mod style;
+pub(crate) mod table;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, ErrorKind, Write};
+use std::sync::Mutex;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::error::{Failure, nearest};
+use crate::exit::Exit;
+use style::{Colour, Style};
+use table::Cell;
+
+/// The form of what goes to standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// One JSON document; streams print one object a line.
+    Json,
+    /// One JSON object a line.
+    Jsonl,
+    /// Only the address or name of each thing.
+    Name,
+    /// Nothing.
+    None,
+}
+
+/// A thing as programs see it.
+pub(crate) trait View: Serialize {
+    /// The name of its JSON schema.
+    const SCHEMA: &'static str;
+    /// The fields that `--json=` may pick.
+    const FIELDS: &'static [&'static str];
+    /// What `-o name` prints.
+    fn name(&self) -> String;
+}
+
+/// A thing as a row of a table.
+pub(crate) trait Row: View {
+    /// The headers of the columns.
+    const HEADERS: &'static [&'static str];
+    /// The fields.
+    fn cells(&self, style: &Style) -> Vec<Cell>;
+}
+
+#[derive(Serialize)]
+struct Stamped<'a, T> {
+    schema: &'static str,
+    #[serde(flatten)]
+    view: &'a T,
+}
+
+#[derive(Serialize)]
+struct ListDocument<T> {
+    schema: String,
+    items: Vec<T>,
+    next_page_token: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug)]
+pub(crate) struct Listing<T> {
+    /// The things.
+    pub(crate) items: Vec<T>,
+    /// The token of the next page, if there is one.
+    pub(crate) next: Option<String>,
+    /// The noun for the line below the table, such as `run`.
+    pub(crate) noun: &'static str,
+    /// The command that shows the next page, without the token.
+    pub(crate) command: String,
+}
+
+type Sink = Mutex<Box<dyn Write + Send>>;
+
+/// How one command writes.
+pub(crate) struct Ui {
+    /// How it looks.
+    pub(crate) style: Style,
+    /// The form of the data.
+    pub(crate) format: Format,
+    /// The fields that were picked.
+    pub(crate) fields: Option<Vec<String>>,
+    /// Whether tables have headers.
+    pub(crate) headers: bool,
+    /// Whether only errors are said.
+    pub(crate) quiet: bool,
+    /// How much more is said.
+    pub(crate) verbose: u8,
+    /// Whether next commands are suggested.
+    pub(crate) hints: bool,
+    /// Whether somebody can be asked.
+    pub(crate) interactive: bool,
+    /// Whether standard output is a terminal.
+    pub(crate) stdout_tty: bool,
+    out: Sink,
+    err: Sink,
+}
+
+impl std::fmt::Debug for Ui {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ui").field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+impl Ui {
+    /// Writes to these sinks, for people and with all that can be said. The caller sets what is different.
+    pub(crate) fn new(style: Style, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
+        Self {
+            style,
+            format: Format::Table,
+            fields: None,
+            headers: true,
+            quiet: false,
+            verbose: 0,
+            hints: true,
+            interactive: false,
+            stdout_tty: false,
+            out: Mutex::new(out),
+            err: Mutex::new(err),
+        }
+    }
+
+    /// Whether programs read the output.
+    pub(crate) fn machine(&self) -> bool {
+        matches!(self.format, Format::Json | Format::Jsonl)
+    }
+
+    /// Writes data as they are.
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut out = self.out.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let written = out.write_all(bytes).and_then(|()| out.flush());
+        written.map_err(|cause| match cause.kind() {
+            // The reader has seen enough: that is how `| head` says so.
+            ErrorKind::BrokenPipe => Failure::new(CLOSED, Exit::Ok, "the reader of the output went away"),
+            _ => Failure::new("E0006", Exit::Internal, "cannot write to standard output").because(&cause),
+        })
+    }
+
+    /// Writes text for people; silent in every other form.
+    pub(crate) fn text(&self, text: &str) -> Result<(), Failure> {
+        if self.format == Format::Table { self.bytes(text.as_bytes()) } else { Ok(()) }
+    }
+
+    /// Says something beside the data.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.quiet {
+            self.stderr(text);
+        }
+    }
+
+    /// Suggests the next commands: each with a few words.
+    pub(crate) fn next(&self, commands: &[(String, &str)]) {
+        if self.quiet || !self.hints || self.machine() {
+            return;
+        }
+        let width = commands.iter().map(|(command, _)| command.chars().count()).max().unwrap_or(0);
+        for (n, (command, why)) in commands.iter().enumerate() {
+            let head = if n == 0 { "next:" } else { "     " };
+            self.stderr(format!("{head} {command:width$}   {why}").trim_end());
+        }
+    }
+
+    /// Says why a command could not do what it was asked.
+    pub(crate) fn fail(&self, failure: &Failure) {
+        if failure.code == CLOSED {
+            return;
+        }
+        if self.machine() {
+            return self.stderr(&failure.json());
+        }
+        let text = failure.human(self.verbose > 0);
+        let head = format!("error[{}]:", failure.code);
+        let red = style::paint(self.style.colour_err, Colour::Red, &head);
+        self.stderr(&text.replacen(&head, &red, 1));
+    }
+
+    fn stderr(&self, line: &str) {
+        let mut err = self.err.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Nothing can be said about a message that cannot be said.
+        let _ = writeln!(err, "{line}").and_then(|()| err.flush());
+    }
+
+    /// One thing: a document, a name, or what `human` makes of it.
+    pub(crate) fn object<T: View>(
+        &self,
+        view: &T,
+        human: impl FnOnce(&Style) -> String,
+    ) -> Result<(), Failure> {
+        match self.format {
+            Format::Table => self.bytes(human(&self.style).as_bytes()),
+            Format::Json | Format::Jsonl => self.item(view),
+            Format::Name => self.bytes(format!("{}\n", view.name()).as_bytes()),
+            Format::None => Ok(()),
+        }
+    }
+
+    /// One object of a stream, on a line; silent in forms for people.
+    pub(crate) fn item<T: View>(&self, view: &T) -> Result<(), Failure> {
+        if !self.machine() {
+            return Ok(());
+        }
+        let line = match &self.fields {
+            None => to_json(&Stamped { schema: T::SCHEMA, view })?,
+            Some(fields) => to_json(&picked(view, fields)?)?,
+        };
+        self.bytes(format!("{line}\n").as_bytes())
+    }
+
+    /// A page of things.
+    pub(crate) fn list<T: Row>(&self, page: Listing<T>) -> Result<(), Failure> {
+        match self.format {
+            Format::Table => self.table(&page),
+            Format::Json => self.list_document(page),
+            Format::Jsonl => page.items.iter().try_for_each(|item| self.item(item)),
+            Format::Name => {
+                let names: String = page.items.iter().map(|item| format!("{}\n", item.name())).collect();
+                self.bytes(names.as_bytes())
+            }
+            Format::None => Ok(()),
+        }
+    }
+
+    fn list_document<T: Row>(&self, page: Listing<T>) -> Result<(), Failure> {
+        let schema = format!("{}List", T::SCHEMA);
+        let next_page_token = page.next;
+        let line = match &self.fields {
+            None => to_json(&ListDocument { schema, items: page.items, next_page_token })?,
+            Some(fields) => {
+                let items =
+                    page.items.iter().map(|item| picked(item, fields)).collect::<Result<Vec<_>, _>>()?;
+                to_json(&ListDocument { schema, items, next_page_token })?
+            }
+        };
+        self.bytes(format!("{line}\n").as_bytes())
+    }
+
+    fn table<T: Row>(&self, page: &Listing<T>) -> Result<(), Failure> {
+        if page.items.is_empty() {
+            self.note(&format!("no {}s", page.noun));
+            return Ok(());
+        }
+        let rows: Vec<Vec<Cell>> = page.items.iter().map(|item| item.cells(&self.style)).collect();
+        let headers = self.headers.then_some(T::HEADERS);
+        self.bytes(table::lay_out(headers, &rows, &self.style).as_bytes())?;
+        if let Some(token) = &page.next {
+            self.next(&[(format!("{} --page-token {token}", page.command), "the next page")]);
+        }
+        Ok(())
+    }
+
+    /// Asks before something changes. Off a terminal `--yes` must have been given.
+    pub(crate) fn confirm(&self, question: &str, yes: bool) -> Result<(), Failure> {
+        if yes {
+            return Ok(());
+        }
+        if !self.interactive {
+            return Err(Failure::usage("E0004", "this needs a confirmation, and nobody can be asked here")
+                .hint("add `--yes` if you are sure"));
+        }
+        let mut err = self.err.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _ = write!(err, "{question} [y/N] ").and_then(|()| err.flush());
+        drop(err);
+        let mut answer = String::new();
+        let _ = std::io::stdin().lock().read_line(&mut answer);
+        if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+            return Ok(());
+        }
+        Err(Failure::new(DECLINED, Exit::Declined, "nothing was changed"))
+    }
+}
+
+/// Not an error: the reader of standard output closed it.
+pub(crate) const CLOSED: &str = "closed";
+/// Not an error: the answer was no.
+pub(crate) const DECLINED: &str = "declined";
+
+/// Checks the fields of `--json=` before anything is done.
+pub(crate) fn check_fields(fields: &[String], known: &[&str]) -> Result<(), Failure> {
+    let Some(wrong) = fields.iter().find(|field| !known.contains(&field.as_str())) else { return Ok(()) };
+    let list = known.join(", ");
+    let what = if wrong.is_empty() {
+        "`--json=` needs the names of fields".to_owned()
+    } else {
+        format!("there is no field `{wrong}`")
+    };
+    let hint = nearest(wrong, known.iter().copied())
+        .map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+    Err(Failure::usage("E0005", what).hint(format!("{hint}the fields are: {list}")))
+}
+
+fn picked<T: View>(view: &T, fields: &[String]) -> Result<BTreeMap<String, serde_json::Value>, Failure> {
+    let whole =
+        serde_json::to_value(view).map_err(|cause| Failure::internal("cannot write JSON").because(&cause))?;
+    Ok(fields.iter().filter_map(|field| Some((field.clone(), whole.get(field)?.clone()))).collect())
+}
+
+fn to_json<T: Serialize>(value: &T) -> Result<String, Failure> {
+    serde_json::to_string(value).map_err(|cause| Failure::internal("cannot write JSON").because(&cause))
+}
