@@ -292,3 +292,17 @@ pub(crate) fn malformed_address(address: &str, why: &str) -> ClientError {
     )
     .with_hint("write it as http://HOST:PORT")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_page_with_its_title() {
+        for (code, title) in CODES {
+            let path = format!("{}/../../docs/errors/{code}.md", env!("CARGO_MANIFEST_DIR"));
+            let page = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(page.starts_with(&format!("# {code}: {title}\n")), "{path}");
+        }
+    }
+}
