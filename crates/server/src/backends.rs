@@ -11,10 +11,13 @@ use gofer_storage::Storage;
 use crate::registry::{Opening, Place};
 
 /// What the program must call first of all, before it starts a thread or reads its arguments: a process that was started as
-/// the shim of a task does its work here and never returns.
-pub fn shim_main() {
+/// the shim of a task does its work here, and the answer is the exit code with which the program must end.
+#[must_use]
+pub fn shim_main() -> Option<std::process::ExitCode> {
     #[cfg(feature = "scheduler-process")]
-    gofer_scheduler_process::shim::main_if_shim();
+    return gofer_scheduler_process::shim::main_if_shim();
+    #[cfg(not(feature = "scheduler-process"))]
+    None
 }
 
 /// Runs what blocks where it may block.
@@ -51,9 +54,10 @@ pub(crate) fn process(
         config.root = std::path::PathBuf::from(&instance.name);
     }
     config.root = place.data_dir.join(&config.root);
-    let name = instance.name.clone();
+    let (name, data_dir) = (instance.name.clone(), place.data_dir.clone());
     Ok(Box::pin(async move {
-        let scheduler = gofer_scheduler_process::ProcessScheduler::open(&name, config).await?;
+        let owner = crate::owner::of(&data_dir)?;
+        let scheduler = gofer_scheduler_process::ProcessScheduler::open(name, owner, config).await?;
         Ok(std::sync::Arc::new(scheduler) as std::sync::Arc<dyn gofer_scheduler::Scheduler>)
     }))
 }

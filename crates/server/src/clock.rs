@@ -8,13 +8,19 @@ use gofer_types::Timestamp;
 
 /// The machine's clocks.
 #[derive(Debug)]
-pub(crate) struct SystemClock {
+pub struct SystemClock {
     origin: Instant,
 }
 
 impl SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this type is what everybody else is told to use")]
-    pub(crate) fn new() -> Self {
+    /// A clock whose monotonic reading begins now.
+    #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        clippy::new_without_default,
+        reason = "this type is what everybody else is told to use, and two of it are not the same"
+    )]
+    pub fn new() -> Self {
         Self { origin: Instant::now() }
     }
 }

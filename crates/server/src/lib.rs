@@ -12,11 +12,13 @@ mod error;
 mod lifecycle;
 mod local;
 mod logging;
+mod owner;
 mod port;
 mod registry;
 mod wiring;
 
 pub use backends::shim_main;
+pub use clock::SystemClock;
 pub use error::StartError;
 pub use lifecycle::{Ended, RunningServer, start};
 pub use local::{LocalOptions, LocalServer, local};

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use gofer_api::InProcess;
 use gofer_backend::Clock;
-use gofer_client::Client;
+use gofer_client::{Client, ClientOptions};
 use gofer_config::{Config, Sources};
 use gofer_engine::Engine;
 use gofer_storage::Storage;
@@ -22,12 +23,15 @@ pub struct LocalOptions {
     pub data: Option<PathBuf>,
     /// Settings as on the command line of a server: `section.key=value`.
     pub overrides: Vec<String>,
+    /// Under which name the deeds are recorded.
+    pub actor: Option<String>,
 }
 
 /// A server inside the program.
 #[derive(Debug)]
 pub struct LocalServer {
     client: Client,
+    server: InProcess,
     engine: Engine,
     storage: Arc<dyn Storage>,
     data: PathBuf,
@@ -51,9 +55,11 @@ pub async fn local(options: LocalOptions) -> Result<LocalServer, StartError> {
     let served = serve_options(&config, Arc::clone(&clock));
     let blueprint = wiring::plan(config, clock).map_err(StartError::Config)?;
     let built = wiring::build(blueprint, String::new()).await?;
-    let client = gofer_api::serve_in_process(built.engine.clone(), served);
-    let client = Client::in_process(client);
-    Ok(LocalServer { client, engine: built.engine, storage: built.storage, data, temporary })
+    let server = gofer_api::serve_in_process(built.engine.clone(), served);
+    let client_options = ClientOptions { actor: options.actor, ..ClientOptions::default() };
+    let client = Client::in_process(server.dialer(), client_options).await;
+    let client = client.map_err(|error| StartError::Serve(error.into()))?;
+    Ok(LocalServer { client, server, engine: built.engine, storage: built.storage, data, temporary })
 }
 
 fn temporary() -> Result<TempDir, StartError> {
@@ -86,6 +92,9 @@ impl LocalServer {
 
     /// Ends it. With `keep` the data stay, also temporary ones, and the answer says where.
     pub async fn shutdown(self, keep: bool) -> Option<PathBuf> {
+        if let Err(error) = self.server.end().await {
+            tracing::warn!(error = error.to_string(), "the server had ended before");
+        }
         self.engine.shutdown().await;
         if let Err(error) = self.storage.close().await {
             tracing::warn!(error = error.chain(), "the storage did not close in order");

@@ -126,11 +126,11 @@ async fn await_end(address: std::net::SocketAddr, number: u64, go: &AtomicBool) 
 /// Watches a run to its end; `None` if the server went away.
 async fn ended(client: &Client, number: u64) -> Option<RunState> {
     let request = WatchRunRequest { run: Some(run_ref("crash", number)) };
-    let mut updates = client.watch_run(request).await.ok()?;
+    let mut updates = client.watch_run_once(request).await.ok()?;
     while let Some(update) = updates.next().await {
-        let state = update.ok()?.run.map(|run| run.state())?;
-        if !matches!(state, RunState::Queued | RunState::Running) {
-            return Some(state);
+        match update.ok()?.run.map(|run| run.state()) {
+            None | Some(RunState::Queued | RunState::Running) => {}
+            end => return end,
         }
     }
     None

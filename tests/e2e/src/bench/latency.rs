@@ -11,7 +11,7 @@ use gofer_tests_e2e::{connect, register, run_ref};
 
 use crate::measure::{millis, now, percentile};
 use crate::table::Row;
-use crate::{mark, measure};
+use crate::mark;
 
 const ROUNDS: usize = 300;
 const WARM_UP: usize = 20;
@@ -68,7 +68,7 @@ fn bare_spawn(marks: &std::path::Path) -> Duration {
     std::fs::write(marks, "").expect("the file for marks can be emptied");
     let mut starts = Vec::new();
     for _ in 0..ROUNDS {
-        starts.push(measure::now());
+        starts.push(now());
         let status = std::process::Command::new(&program).arg(mark::FLAG).arg(marks).status();
         assert!(status.expect("this program can be started").success());
     }
@@ -124,7 +124,7 @@ pub(crate) async fn start(client: &Client, pipeline: &str) -> u64 {
 /// Waits for the end of a run.
 pub(crate) async fn wait(client: &Client, pipeline: &str, number: u64) {
     let request = WatchRunRequest { run: Some(run_ref(pipeline, number)) };
-    let mut updates = client.watch_run(request).await.expect("the run is watched");
+    let mut updates = client.watch_run_once(request).await.expect("the run is watched");
     while let Some(update) = updates.next().await {
         update.expect("the watch goes on");
     }
