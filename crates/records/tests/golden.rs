@@ -3,6 +3,8 @@
 //! `GOFER_UPDATE_GOLDEN=1` writes files for a *new* format. A change of an existing file is a change of a stored format: it needs a
 //! new number and a decoder for the old one.
 
+#![expect(clippy::unwrap_used, reason = "tests: a failed step is a failed test")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;

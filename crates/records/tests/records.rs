@@ -1,5 +1,7 @@
 //! Keys, codecs, pages, transactions and the take-over, over a storage in memory.
 
+#![expect(clippy::unwrap_used, reason = "tests: a failed step is a failed test")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

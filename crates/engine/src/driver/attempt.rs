@@ -3,6 +3,7 @@
 //! It reports facts to the run's driver and decides nothing. The id and the arguments of the start never change, so that
 //! an outcome that is not known is met by looking, and then by asking for the very same thing again.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use futures_util::future::join;
 use gofer_backend::{BackendError, ErrorKind, RetryAdvice};
 use gofer_scheduler::{Scheduler, TaskExit, TaskSpec, TaskStatus};
 use gofer_types::{AttemptId, Cause, TaskRef};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::message::Message;
 use super::pump::pump;
@@ -85,8 +86,10 @@ impl Attempt {
             let over = watch::Sender::new(known == Known::Ended);
             let wait = async {
                 if known != Known::Ended {
-                    self.wait().await;
+                    let exit = self.wait().await;
                     over.send_replace(true);
+                    let (task, attempt) = (self.place, self.number);
+                    self.report(|recorded| Message::Ended { task, attempt, exit, recorded }).await;
                 }
             };
             join(wait, pump(&self, over.subscribe())).await;
@@ -98,6 +101,16 @@ impl Attempt {
     async fn tell(&self, message: Message) {
         // a driver that is gone has stopped with the engine
         drop(self.run.mailbox.send(message).await);
+    }
+
+    /// Tells of an end, and returns once it is durable: what is removed before that would be gone without a trace.
+    async fn report(&self, message: impl FnOnce(oneshot::Sender<()>) -> Message) {
+        let (sender, recorded) = oneshot::channel();
+        self.tell(message(sender)).await;
+        if recorded.await.is_err() {
+            // the engine stops: nothing may be removed any more
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Asks for the start until there is an answer, or until it is certain that it never ran.
@@ -134,8 +147,8 @@ impl Attempt {
 
     async fn refused(&self, error: &BackendError) -> Begun {
         self.inner.uncertain.notify_one();
-        let reason = shortened(error.chain());
-        self.tell(Message::Refused { task: self.place, attempt: self.number, reason }).await;
+        let (task, attempt, reason) = (self.place, self.number, shortened(error.chain()));
+        self.report(|recorded| Message::Refused { task, attempt, reason, recorded }).await;
         Begun::Over
     }
 
@@ -173,13 +186,12 @@ impl Attempt {
         }
     }
 
-    /// Waits for the end, asking for it when it is wished, and reports it.
-    async fn wait(&self) {
-        let exit = tokio::select! {
+    /// Waits for the end, asking for it when it is wished.
+    async fn wait(&self) -> TaskExit {
+        tokio::select! {
             exit = self.observe() => exit,
-            () = self.obey() => return,
-        };
-        self.tell(Message::Ended { task: self.place, attempt: self.number, exit }).await;
+            never = self.obey() => match never {},
+        }
     }
 
     async fn observe(&self) -> TaskExit {
@@ -202,7 +214,7 @@ impl Attempt {
     }
 
     /// Stops the attempt when that is wished. Never returns: the end is observed by who waits for it.
-    async fn obey(&self) {
+    async fn obey(&self) -> Infallible {
         let mut wish = self.wish.clone();
         let mut done = Wish::None;
         loop {

@@ -66,6 +66,8 @@ pub(crate) struct Step {
     pub(crate) taken: usize,
     /// Callers that wait for the step, and whether the run had ended before.
     pub(crate) replies: Vec<(oneshot::Sender<(RunRecord, bool)>, bool)>,
+    /// Attempts that wait until their ends are recorded.
+    pub(crate) recorded: Vec<oneshot::Sender<()>>,
     /// What was prepared for tasks that are to be started.
     pub(crate) prepared: BTreeMap<u32, Prepared>,
 }

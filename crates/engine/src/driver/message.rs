@@ -25,6 +25,8 @@ pub(crate) enum Message {
         attempt: u32,
         /// Why.
         reason: String,
+        /// Told once this is durable.
+        recorded: oneshot::Sender<()>,
     },
     /// The attempt ended.
     Ended {
@@ -34,6 +36,8 @@ pub(crate) enum Message {
         attempt: u32,
         /// How.
         exit: TaskExit,
+        /// Told once the end is recorded: until then the scheduler must keep it.
+        recorded: oneshot::Sender<()>,
     },
     /// The attempt was to be stopped, and it never ran.
     NeverRan {

@@ -84,8 +84,8 @@ impl Inner {
         let inner = Self::assemble(parts, records, owner);
         inner.announce(owner.epoch).await?;
         recovery::recover(&inner).await?;
-        let reaper = leftovers::reap(Arc::clone(&inner));
-        inner.spawn(reaper);
+        inner.spawn(leftovers::reap(Arc::clone(&inner)));
+        inner.spawn(crate::face::finish_deletions(Arc::clone(&inner)));
         Ok(inner)
     }
 

@@ -84,6 +84,9 @@ impl Driver {
             }
         }
         self.inner.hall.free_slots(step.spare);
+        for recorded in step.recorded {
+            let _ = recorded.send(());
+        }
         for (reply, ended) in step.replies {
             drop(reply.send((self.book.run.clone(), ended)));
         }

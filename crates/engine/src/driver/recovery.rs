@@ -13,6 +13,7 @@ use futures_util::stream::{self, FuturesUnordered};
 use gofer_records::{ActiveRun, RecordError, StoredRun, Tx};
 use gofer_scheduler::{TaskExit, TaskStatus};
 use gofer_types::{Actor, AttemptId, EventKind, RunRef, RunState, Timestamp};
+use tokio::sync::oneshot;
 
 use super::Inner;
 use super::attempt::{Known, lost};
@@ -233,7 +234,8 @@ impl Driver {
             self.arm_in(Timer::Attempt(task, attempt), left);
         }
         if let Some(exit) = exit {
-            self.take_message(step, Message::Ended { task, attempt, exit });
+            let (recorded, _) = oneshot::channel();
+            self.take_message(step, Message::Ended { task, attempt, exit, recorded });
         }
     }
 

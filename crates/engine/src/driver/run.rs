@@ -159,12 +159,14 @@ impl Driver {
                 self.arm(task, attempt);
                 self.take_in(step, Fact::Started(task, attempt));
             }
-            Message::Refused { task, attempt, reason } => {
+            Message::Refused { task, attempt, reason, recorded } => {
+                step.recorded.push(recorded);
                 let exit = TaskExit { cause: Cause::CannotStart(reason.clone()), at: None };
                 self.book.attempt_ended(step, task, &exit);
                 self.take_in(step, Fact::Refused(task, attempt, reason));
             }
-            Message::Ended { task, attempt, exit } => {
+            Message::Ended { task, attempt, exit, recorded } => {
+                step.recorded.push(recorded);
                 self.book.attempt_ended(step, task, &exit);
                 self.take_in(step, Fact::Ended(task, attempt, exit.cause));
             }

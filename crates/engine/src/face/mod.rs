@@ -11,3 +11,5 @@ mod start;
 mod status;
 mod tasks;
 mod watch;
+
+pub(crate) use pipelines::finish_deletions;

@@ -236,6 +236,20 @@ impl Inner {
     }
 }
 
+/// Goes on with deletions that an earlier server began.
+pub(crate) async fn finish_deletions(inner: Arc<Inner>) {
+    let _turn = inner.admin.lock().await;
+    let result = async {
+        for id in inner.records.deleting().await? {
+            inner.delete_history(&id).await?;
+        }
+        Ok::<(), EngineError>(())
+    };
+    if let Err(error) = result.await {
+        tracing::warn!(%error, "the history of a deleted pipeline is still there");
+    }
+}
+
 impl Engine {
     /// Registers a configuration as the newest version, or says that it is already.
     pub async fn register_pipeline(&self, ctx: &Caller, registration: Registration) -> Result<Registered> {

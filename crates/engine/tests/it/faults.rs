@@ -1,0 +1,271 @@
+//! Faults of the storage and of the scheduler.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use gofer_backend::{BackendError, BackendInfo, ErrorKind, Owner, Result};
+use gofer_engine::EngineError;
+use gofer_scheduler::fake::FakeScheduler;
+use gofer_scheduler::{
+    Capabilities, LogCursor, LogStream, Scheduler, Started, TaskExit, TaskSpec, TaskStatus, TaskSummary,
+};
+use gofer_storage::fake::{Fault, FaultPlan, Operation};
+use gofer_types::{AttemptId, Cause, Condition, RunState, Span, TaskState};
+
+use crate::support::*;
+
+/// A scheduler that cannot be reached for some calls.
+#[derive(Debug)]
+struct Flaky {
+    inner: FakeScheduler,
+    /// How many calls of each kind still fail: start before its effect, start behind it, wait, logs, stop, remove, list.
+    failures: [AtomicU32; 7],
+    starts: AtomicU32,
+}
+
+impl Flaky {
+    fn new(world: &World, failures: [u32; 7]) -> Arc<Self> {
+        let inner = world.backend.connect(&Owner("test".to_owned()));
+        Arc::new(Self { inner, failures: failures.map(AtomicU32::new), starts: AtomicU32::new(0) })
+    }
+
+    fn fail(&self, which: usize) -> Result<()> {
+        let left =
+            self.failures[which].fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if left.is_ok() { Err(BackendError::new(ErrorKind::Unavailable, "not reachable")) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Scheduler for Flaky {
+    fn info(&self) -> BackendInfo {
+        self.inner.info()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    async fn check(&self) -> Result<()> {
+        self.inner.check().await
+    }
+
+    async fn start(&self, id: &AttemptId, spec: &TaskSpec) -> Result<Started> {
+        self.starts.fetch_add(1, Ordering::SeqCst);
+        self.fail(0)?;
+        let started = self.inner.start(id, spec).await?;
+        self.fail(1)?;
+        Ok(started)
+    }
+
+    async fn inspect(&self, id: &AttemptId) -> Result<TaskStatus> {
+        self.inner.inspect(id).await
+    }
+
+    async fn wait(&self, id: &AttemptId) -> Result<TaskExit> {
+        self.fail(2)?;
+        self.inner.wait(id).await
+    }
+
+    async fn logs(&self, id: &AttemptId, from: LogCursor) -> Result<LogStream> {
+        self.fail(3)?;
+        self.inner.logs(id, from).await
+    }
+
+    async fn stop(&self, id: &AttemptId, grace: Duration) -> Result<()> {
+        self.fail(4)?;
+        self.inner.stop(id, grace).await
+    }
+
+    async fn remove(&self, id: &AttemptId) -> Result<()> {
+        self.fail(5)?;
+        self.inner.remove(id).await
+    }
+
+    async fn list(&self) -> Result<Vec<TaskSummary>> {
+        self.fail(6)?;
+        self.inner.list().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_whose_outcome_is_unknown_is_looked_up_and_never_made_twice() {
+    for script in
+        ["witness=w,ambiguous_start", "witness=w,start_error_once=unavailable", "witness=w,start_delay=2s"]
+    {
+        let world = World::new();
+        let engine = world.open().await;
+        let pipeline = register(&engine, pipeline("p", vec![task("t", script, &[])])).await;
+        let run = start(&engine, &pipeline).await;
+        assert_eq!(end(&engine, &run).await.state, RunState::Succeeded, "{script}");
+        assert_eq!(world.backend.witnesses("w"), 1, "INV-15, INV-21: {script}");
+        assert_eq!(state_of(&engine, &run, "t").await.attempts.len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_took_effect_unseen_is_found_without_asking_again() {
+    let world = World::new();
+    let flaky = Flaky::new(&world, [0, 1, 0, 0, 0, 0, 0]);
+    let engine = world.open_on(FaultPlan::none(), Arc::clone(&flaky) as Arc<dyn Scheduler>).await.unwrap();
+    let pipeline = register(&engine, pipeline("p", vec![task("t", "witness=w", &[])])).await;
+    let run = start(&engine, &pipeline).await;
+    assert_eq!(end(&engine, &run).await.state, RunState::Succeeded);
+    assert_eq!((flaky.starts.load(Ordering::SeqCst), world.backend.witnesses("w")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scheduler_that_is_away_for_a_while_costs_time_and_nothing_else() {
+    let world = World::new();
+    let flaky = Flaky::new(&world, [6, 3, 6, 6, 6, 6, 1]);
+    let engine = world.open_on(FaultPlan::none(), flaky).await.unwrap();
+    let tasks =
+        vec![task("a", "witness=w,count=5,exit=4", &[]), task("b", "witness=w", &[("a", Condition::Any)])];
+    let pipeline = register(&engine, pipeline("p", tasks)).await;
+    let run = start(&engine, &pipeline).await;
+    assert_eq!(end(&engine, &run).await.state, RunState::Failed);
+    assert_eq!(world.backend.witnesses("w"), 2);
+    assert_eq!(output(&engine, &run, true).await.len(), 5);
+    world.empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wish_reaches_a_scheduler_that_is_away_for_a_while() {
+    let world = World::new();
+    let engine = world.open_on(FaultPlan::none(), Flaky::new(&world, [0, 0, 0, 0, 8, 0, 0])).await.unwrap();
+    let pipeline = register(&engine, pipeline("p", vec![task("t", "hang", &[])])).await;
+    let run = start(&engine, &pipeline).await;
+    until(&engine, &run, "t", TaskState::Running).await;
+    engine.cancel_run(&ada(), &run, String::new(), false).await.unwrap();
+    assert_eq!(end(&engine, &run).await.state, RunState::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_never_could_be_started_ends_at_its_deadline() {
+    let world = World::new();
+    let engine =
+        world.open_on(FaultPlan::none(), Flaky::new(&world, [u32::MAX, 0, 0, 0, 0, 0, 0])).await.unwrap();
+    let mut late = task("t", "witness=w", &[]);
+    late.timeout = Some(Span::from_secs(60));
+    let pipeline = register(&engine, pipeline("p", vec![late])).await;
+    let run = start(&engine, &pipeline).await;
+    assert_eq!(end(&engine, &run).await.state, RunState::Failed);
+    let task = state_of(&engine, &run, "t").await;
+    assert_eq!((task.state, task.started), (TaskState::TimedOut, None));
+    assert_eq!(world.backend.witnesses("w"), 0);
+    assert_eq!(engine.status(false).await.unwrap().running_tasks, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_while_the_start_is_on_its_way_leaves_nothing_behind() {
+    for script in ["start_delay=30s,hang", "start_error=unavailable", "ambiguous_start,hang"] {
+        let world = World::new();
+        let engine = world.open().await;
+        let pipeline = register(&engine, pipeline("p", vec![task("t", script, &[])])).await;
+        let run = start(&engine, &pipeline).await;
+        engine.cancel_run(&ada(), &run, String::new(), false).await.unwrap();
+        assert_eq!(end(&engine, &run).await.state, RunState::Cancelled, "{script}");
+        assert_eq!(state_of(&engine, &run, "t").await.state, TaskState::Cancelled);
+        world.empty().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_sync_stops_the_engine_and_nothing_is_acknowledged_any_more() {
+    let world = World::new();
+    let plan = FaultPlan::none();
+    let engine = world.open_with(plan.clone()).await.unwrap();
+    let pipeline = register(&engine, pipeline("p", vec![task("t", "gate=go", &[])])).await;
+    let first = start(&engine, &pipeline).await;
+    until(&engine, &first, "t", TaskState::Running).await;
+    plan.next(Operation::Sync, Fault::Error(ErrorKind::Unavailable));
+    let refused = engine.start_run(&ada(), wish(&pipeline)).await.unwrap_err();
+    assert!(matches!(refused, EngineError::Failed { .. }), "INV-70: {refused:?}");
+    assert!(engine.failed().await.contains("storage"));
+    let refused = engine.start_run(&ada(), wish(&pipeline)).await.unwrap_err();
+    assert!(matches!(refused, EngineError::Failed { .. }));
+    world.crash(engine).await;
+    let engine = world.open().await;
+    world.backend.open_gate("go");
+    assert_eq!(end(&engine, &first).await.state, RunState::Succeeded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_refuses_starts_and_loses_nothing_of_what_runs() {
+    let world = World::new();
+    let engine = world.open().await;
+    let pipeline = register(&engine, pipeline("p", vec![task("t", "witness=w,gate=go", &[])])).await;
+    let first = start(&engine, &pipeline).await;
+    until(&engine, &first, "t", TaskState::Running).await;
+    world.disk.set_capacity(Some(0));
+    let refused = engine.start_run(&ada(), wish(&pipeline)).await.unwrap_err();
+    let EngineError::Storage(error) = refused else { panic!("{refused:?}") };
+    assert_eq!(error.kind(), ErrorKind::Exhausted, "INV-71");
+    world.backend.open_gate("go");
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(engine.get_run(&first).await.unwrap().state, RunState::Running);
+    world.disk.set_capacity(None);
+    assert_eq!(end(&engine, &first).await.state, RunState::Succeeded, "INV-71: nothing is lost");
+    let second = start(&engine, &pipeline).await;
+    assert!(second.run.0 > first.run.0);
+    assert_eq!(end(&engine, &second).await.state, RunState::Succeeded);
+    assert_eq!(world.backend.witnesses("w"), 2);
+    let status = engine.status(false).await.unwrap();
+    assert_eq!((status.running_tasks, status.running_runs, status.queued_runs), (0, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_did_not_fit_gives_its_places_back() {
+    let mut world = World::new();
+    (world.options.max_running_tasks, world.options.max_running_runs) = (1, 1);
+    let engine = world.open().await;
+    let pipeline =
+        register(&engine, pipeline("p", vec![task("t", "exit=0", &[]), task("u", "exit=0", &[])])).await;
+    world.disk.set_capacity(Some(0));
+    for _ in 0..3 {
+        engine.start_run(&ada(), wish(&pipeline)).await.unwrap_err();
+    }
+    world.disk.set_capacity(None);
+    let run = start(&engine, &pipeline).await;
+    assert_eq!(end(&engine, &run).await.state, RunState::Succeeded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_sync_stands_between_the_request_and_the_first_process() {
+    let world = World::new();
+    let plan = FaultPlan::none();
+    let engine = world.open_with(plan.clone()).await.unwrap();
+    let pipeline = register(&engine, pipeline("p", vec![task("t", "witness=w,gate=go", &[])])).await;
+    let before = plan.calls(Operation::Sync);
+    let run = start(&engine, &pipeline).await;
+    gofer_testkit::wait_for("the process", || async {
+        if world.backend.witnesses("w") == 1 { Ok(()) } else { Err("not yet") }
+    })
+    .await;
+    let syncs = plan.calls(Operation::Sync) - before;
+    assert!((1..=2).contains(&syncs), "the second is the news that it runs: {syncs}");
+    world.backend.open_gate("go");
+    end(&engine, &run).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_and_an_exit_at_the_same_time_have_one_winner() {
+    for delay in 0..12_u64 {
+        let world = World::new();
+        let engine = world.open().await;
+        let pipeline = register(&engine, pipeline("p", vec![task("t", "run=5ms,exit=3", &[])])).await;
+        let run = start(&engine, &pipeline).await;
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+        let (_, ended) = engine.cancel_run(&ada(), &run, "race".to_owned(), delay % 2 == 0).await.unwrap();
+        let record = end(&engine, &run).await;
+        let task = state_of(&engine, &run, "t").await;
+        if ended || record.cancel.is_none() {
+            assert_eq!((record.state, task.exit_code), (RunState::Failed, Some(3)), "INV-36");
+        } else {
+            assert_eq!(record.state, RunState::Cancelled, "INV-35");
+            assert!(matches!(task.cause, Cause::Cancelled(_) | Cause::ExitCode(3)), "{task:?}");
+        }
+    }
+}
