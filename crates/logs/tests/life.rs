@@ -132,6 +132,21 @@ async fn damage_in_what_was_on_the_disk_is_an_error_and_never_a_shorter_log() {
 }
 
 #[tokio::test]
+async fn an_index_does_not_hide_that_its_segment_is_shorter_than_it_was() {
+    let world = World::with(|options| options.segment_bytes = 100).await;
+    let mut writer = world.store.writer(&task()).await.unwrap();
+    for number in 0..3 {
+        writer.append(vec![out(number, "a line that fills the segment\n")]).await.unwrap();
+    }
+    drop(writer);
+    let first = &segments(world.dir.path())[0];
+    let bytes = std::fs::read(first).unwrap();
+    std::fs::write(first, &bytes[..bytes.len() - 1]).unwrap();
+    let error = reopen(&world).await.is_sealed(&task()).await.unwrap_err();
+    assert!(matches!(error, LogError::Corrupt { offset: 32, .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_sealed_log_that_has_lost_a_segment_is_damaged() {
     for lost in [0, 2, 4] {
         let world = World::with(|options| options.segment_bytes = 100).await;
@@ -196,16 +211,25 @@ async fn readers_and_writers_of_a_deleted_log_are_told() {
     assert_eq!(caught_up.next().await.unwrap().unwrap().len(), 1);
     assert_eq!(caught_up.next().await.unwrap().unwrap(), []);
     let mut behind = follow(&world.store, &task()).await;
-    world.store.delete_run(&run()).await.unwrap();
-    for stream in [&mut caught_up, &mut behind] {
-        let error = stream.next().await.unwrap().unwrap_err();
+    let run = run();
+    let (woken, deleted) = tokio::join!(caught_up.next(), world.store.delete_run(&run));
+    deleted.unwrap();
+    for (stream, first) in [(&mut caught_up, woken), (&mut behind, None)] {
+        let first = if first.is_some() { first } else { stream.next().await };
+        let error = first.unwrap().unwrap_err();
         assert!(matches!(error, LogError::Deleted { .. }), "{error}");
         assert!(stream.next().await.is_none());
     }
     let error = writer.append(vec![out(2, "b\n")]).await.unwrap_err();
     assert!(matches!(error, LogError::Deleted { .. }), "{error}");
-    drop(writer);
-    write(&world.store, &task(), vec![out(1, "of a new pipeline\n")]).await;
+    let mut new = world.store.writer(&task()).await.unwrap();
+    drop((writer, caught_up, behind));
+    let error = world.store.writer(&task()).await.unwrap_err();
+    assert!(
+        matches!(error, LogError::Busy { .. }),
+        "the end of the old one does not concern the new one: {error}"
+    );
+    new.append(vec![out(1, "of a new pipeline\n")]).await.unwrap();
     assert_eq!(texts(&all(&world.store, &task()).await), ["of a new pipeline"]);
 }
 
