@@ -7,17 +7,17 @@ use crate::output::sanitize::plain;
 /// The longest value that a line shows.
 const LONGEST: usize = 60;
 
-/// The differences, in the order of the tree. Arrows are ASCII where the terminal is.
-pub(crate) fn changes(old: &Value, new: &Value, unicode: bool) -> Vec<String> {
+/// The differences, in the order of the tree.
+pub(crate) fn changes(old: &Value, new: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    walk("", (old, new), if unicode { "→" } else { "->" }, &mut found);
+    walk("", (old, new), &mut found);
     found
 }
 
-fn walk(path: &str, (old, new): (&Value, &Value), arrow: &str, found: &mut Vec<String>) {
+fn walk(path: &str, (old, new): (&Value, &Value), found: &mut Vec<String>) {
     let (Value::Object(before), Value::Object(after)) = (old, new) else {
         if old != new {
-            found.push(format!("~ {path}  {} {arrow} {}", short(old), short(new)));
+            found.push(format!("~ {path}  {} -> {}", short(old), short(new)));
         }
         return;
     };
@@ -27,7 +27,7 @@ fn walk(path: &str, (old, new): (&Value, &Value), arrow: &str, found: &mut Vec<S
     for key in keys {
         let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         match (before.get(key), after.get(key)) {
-            (Some(old), Some(new)) => walk(&path, (old, new), arrow, found),
+            (Some(old), Some(new)) => walk(&path, (old, new), found),
             (None, Some(new)) => one_sided('+', &path, new, found),
             (Some(old), None) => one_sided('-', &path, old, found),
             (None, None) => {}
@@ -78,7 +78,7 @@ mod tests {
         let new = json!({"id": "x", "parallelism": 1,
             "task": {"test": {"image": "rust:1.91"}, "audit": {"image": "b", "script": "x"}}});
         assert_eq!(
-            changes(&old, &new, false),
+            changes(&old, &new),
             [
                 "+ parallelism  1",
                 "+ task.audit  image, script",
@@ -92,12 +92,12 @@ mod tests {
     #[test]
     fn equal_trees_have_no_changes() {
         let tree = json!({"a": [1, {"b": null}]});
-        assert!(changes(&tree, &tree, true).is_empty());
+        assert!(changes(&tree, &tree).is_empty());
     }
 
     #[test]
     fn a_long_value_is_cut_and_cannot_steer_the_terminal() {
-        let changes = changes(&json!({"a": "x"}), &json!({"a": "\u{1b}[2Jy".repeat(40)}), true);
+        let changes = changes(&json!({"a": "x"}), &json!({"a": "\u{1b}[2Jy".repeat(40)}));
         assert!(changes[0].chars().count() < 100 && !changes[0].contains('\u{1b}'), "{changes:?}");
     }
 }

@@ -82,8 +82,7 @@ fn not_started(error: &StartError) -> Failure {
         return rejected(complaints);
     }
     let exit = match error {
-        StartError::PortBusy { .. } => Exit::Conflict,
-        _ if error.code() == "E0823" => Exit::Conflict,
+        _ if matches!(error.code(), "E0823" | "E0824") => Exit::Conflict,
         _ => Exit::Unavailable,
     };
     let mut failure = Failure::new(error.code(), exit, error);

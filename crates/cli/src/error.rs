@@ -150,7 +150,8 @@ impl Failure {
         let shown = if verbose { self.causes.len() } else { MAX_LINES.saturating_sub(reserved).min(2) };
         lines.push(format!("error[{}]: {}", self.code, plain(&self.message)));
         lines.extend(self.causes.iter().take(shown).map(|cause| format!("  because: {}", plain(cause))));
-        lines.extend(self.request_id.iter().map(|id| format!("  request: {}", plain(id))));
+        let traced = self.request_id.iter().filter(|_| verbose || self.exit == Exit::Internal);
+        lines.extend(traced.map(|id| format!("  request: {}", plain(id))));
         lines.extend(self.hint.iter().map(|hint| format!("  hint: {}", plain(hint))));
         lines.extend(self.next.iter().take(3).map(|next| format!("  next: {}", plain(next))));
         lines.push(format!("  docs: {DOCS}{0}   (offline: gofer explain {0})", self.code));

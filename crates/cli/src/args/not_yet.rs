@@ -54,6 +54,7 @@ const MEANT: &[(&str, &str)] = &[
     ("stop", "cancel"),
     ("kill", "cancel --force"),
     ("log", "logs"),
+    ("history", "run list"),
     ("list", "run list"),
     ("serve", "server start"),
     ("server stop", "server start"),

@@ -73,8 +73,10 @@ pub(super) async fn dev(cx: &Cx, args: Dev) -> Result<Exit, Failure> {
 
 /// The port of a development server is chosen by another flag.
 fn for_dev(mut failure: Failure) -> Failure {
-    failure.hint =
-        failure.hint.take().map(|hint| hint.replace("--listen 127.0.0.1:", "--port ").replace("--listen", "--port"));
+    failure.hint = failure
+        .hint
+        .take()
+        .map(|hint| hint.replace("--listen 127.0.0.1:", "--port ").replace("--listen", "--port"));
     failure
 }
 

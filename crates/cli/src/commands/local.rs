@@ -33,6 +33,10 @@ pub(super) async fn local(cx: &Cx, args: Local) -> Result<Exit, Failure> {
         cx.ui.note(&format!("records and logs are kept in {}", kept.display()));
         cx.ui.next(&[(command, "a server over them")]);
     }
+    if let Ok(Exit::RunFailed | Exit::RunErrored | Exit::RunTimedOut) = outcome {
+        let path = args.path.display();
+        cx.ui.next(&[(format!("gofer local {path} --keep"), "run it again and keep its records and logs")]);
+    }
     outcome
 }
 

@@ -175,7 +175,7 @@ async fn diff(cx: &Cx, args: &Diff) -> Result<Exit, Failure> {
     let remote = cx.remote().await?;
     let (old, new) =
         (fetch_version(cx, &remote, &args.from).await?, fetch_version(cx, &remote, &args.to).await?);
-    let changes = up::between(&up::of_version(&old)?, &up::of_version(&new)?, cx.ui.style.unicode);
+    let changes = up::between(&up::of_version(&old)?, &up::of_version(&new)?);
     let name = |version: &pb::Version| {
         views::address(&version.namespace, &format!("{}@{}", version.pipeline, version.version))
     };

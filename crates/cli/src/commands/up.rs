@@ -69,7 +69,7 @@ async fn compare(cx: &Cx, remote: &Client, file: Valid) -> Result<Change, Failur
         None => (0, json!({})),
         Some((version, pipeline)) => (*version, language::tree(pipeline)),
     };
-    let mut changes = diff::changes(&old, &language::tree(&file.pipeline), cx.ui.style.unicode);
+    let mut changes = diff::changes(&old, &language::tree(&file.pipeline));
     let unchanged = newest.is_some_and(|(_, pipeline)| pipeline == file.pipeline);
     if changes.is_empty() && !unchanged {
         changes.push("~ task  in another order".to_owned());
@@ -128,10 +128,9 @@ pub(super) fn human(plan: &Plan, style: &Style) -> String {
     if plan.unchanged {
         return format!("{} v{} is unchanged\n", plan.r#ref, plan.version);
     }
-    let arrow = if style.unicode { "→" } else { "->" };
     let mut text = match plan.version {
         0 => format!("{} is new\n", plan.r#ref),
-        version => format!("{}  v{version} {arrow} v{}\n", plan.r#ref, version + 1),
+        version => format!("{}  v{version} -> v{}\n", plan.r#ref, version + 1),
     };
     for line in &plan.changes {
         text.push_str(&coloured(line, style));
@@ -150,9 +149,9 @@ pub(super) fn coloured(line: &str, style: &Style) -> String {
 }
 
 /// What two versions differ in.
-pub(super) fn between(old: &Pipeline, new: &Pipeline, unicode: bool) -> Vec<String> {
+pub(super) fn between(old: &Pipeline, new: &Pipeline) -> Vec<String> {
     let (old, new): (Value, Value) = (language::tree(old), language::tree(new));
-    diff::changes(&old, &new, unicode)
+    diff::changes(&old, &new)
 }
 
 fn starting(reference: &str, args: &Up) -> Start {

@@ -96,12 +96,17 @@ impl<'a> Follower<'a> {
     /// Follows to the end of the run.
     pub(crate) async fn follow(&self, run: pb::RunRef) -> Result<Ending, Failure> {
         let mut signals = interrupts()?;
+        // What only follows may be ended; what owns the run must end it first.
+        let mut terminations = match self.shown.on_interrupt {
+            OnInterrupt::Cancel => Some(terminations()?),
+            OnInterrupt::Detach => None,
+        };
         let mut live = self.open(run).await?;
         while live.watch.is_some() || live.logs.is_some() {
             tokio::select! {
                 // What was printed comes before what is said about it.
                 biased;
-                Some(()) = signals.recv() => {
+                Some(()) = either(&mut signals, terminations.as_mut()) => {
                     if let Some(ending) = self.interrupted(&mut live).await? {
                         return Ok(ending);
                     }
@@ -122,9 +127,10 @@ impl<'a> Follower<'a> {
         let printer = Printer::new(self.shown.lines.clone(), self.ui.style.clone());
         let mut live =
             Live { run, progress: Progress::default(), printer, watch: None, logs: None, interrupts: 0 };
+        let mut changes = Vec::new();
         while live.progress.run.is_none() {
             match watch.next().await {
-                Some(Ok(Followed::Item(update))) => self.tell(&live.progress.take(update))?,
+                Some(Ok(Followed::Item(update))) => changes.extend(live.progress.take(update)),
                 Some(Ok(Followed::Interrupted(_) | Followed::Resumed { .. })) => {}
                 Some(Err(error)) => return Err(error.into()),
                 None => return Err(lost()),
@@ -132,6 +138,7 @@ impl<'a> Follower<'a> {
         }
         live.watch = Some(watch);
         self.first(&mut live)?;
+        self.tell(&changes)?;
         if let Some(logs) = &self.shown.logs {
             let request = pb::ReadLogsRequest { run: Some(live.run.clone()), ..logs.clone() };
             live.logs = Some(self.remote.follow_logs(request).await?);
@@ -240,7 +247,7 @@ impl<'a> Follower<'a> {
     /// The last lines of the task that decided, and what to do next.
     async fn last_lines(&self, progress: &Progress) -> Result<(), Failure> {
         let (Some(task), Some(run)) = (progress.culprit(), &progress.run) else { return Ok(()) };
-        if self.ui.machine() {
+        if self.ui.machine() || progress.exit() == Exit::Ok {
             return Ok(());
         }
         let selector = Some(pb::run_ref::Selector::Number(run.number));
@@ -299,6 +306,22 @@ fn lost() -> Failure {
 
 fn header(run: &Run) -> String {
     format!("{}  v{}  {} by {}\n", run.r#ref, run.version, run.trigger, run.actor)
+}
+
+/// The next of either signal.
+async fn either(first: &mut Signal, second: Option<&mut Signal>) -> Option<()> {
+    match second {
+        None => first.recv().await,
+        Some(second) => tokio::select! {
+            signal = first.recv() => signal,
+            signal = second.recv() => signal,
+        },
+    }
+}
+
+fn terminations() -> Result<Signal, Failure> {
+    signal(SignalKind::terminate())
+        .map_err(|cause| Failure::internal("cannot listen for SIGTERM").because(&cause))
 }
 
 /// Ctrl-C, as often as it is pressed.

@@ -147,13 +147,7 @@ mod tests {
     }
 
     fn entry(task: &str, data: &[u8]) -> pb::LogEntry {
-        pb::LogEntry {
-            task: task.into(),
-            attempt: 1,
-            stream: 1,
-            data: data.to_vec(),
-            ..Default::default()
-        }
+        pb::LogEntry { task: task.into(), attempt: 1, stream: 1, data: data.to_vec(), ..Default::default() }
     }
 
     fn text(bytes: &[u8]) -> String {

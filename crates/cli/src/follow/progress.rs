@@ -136,7 +136,7 @@ fn task_row(task: &TaskRun, style: &Style) -> Vec<Cell> {
     if let Some(cause) =
         task.cause.as_ref().filter(|cause| cause.kind != "completed" && task.state != "succeeded")
     {
-        why.push(cause.text.clone());
+        why.push(cause.exit_code.map_or_else(|| cause.text.clone(), |code| format!("exit {code}")));
     }
     if task.attempts > 1 {
         why.push(format!("{} attempts", task.attempts));
@@ -158,7 +158,7 @@ pub(crate) fn change_line(change: &Change, style: &Style) -> String {
         "failed" | "errored" | "lost" | "timed_out" => style.sign(Sign::Bad),
         _ => " ".to_owned(),
     };
-    let why = change.cause.as_ref().filter(|cause| cause.kind != "completed");
+    let why = change.cause.as_ref().filter(|cause| cause.kind != "completed" && change.state != "succeeded");
     let why = why.map(|cause| format!("  {}", cause.text)).unwrap_or_default();
     format!("{sign} {}  {}{why}\n", change.r#ref, change.state)
 }
@@ -206,7 +206,8 @@ mod tests {
 
     fn cause(kind: &str, text: &str, tasks: &[&str]) -> Option<pb::Cause> {
         let tasks = tasks.iter().map(|task| (*task).to_owned()).collect();
-        Some(pb::Cause { kind: kind.into(), text: text.into(), tasks, ..Default::default() })
+        let exit_code = (kind == "exit_code").then_some(101);
+        Some(pb::Cause { kind: kind.into(), text: text.into(), tasks, exit_code, ..Default::default() })
     }
 
     fn task(name: &str, state: pb::TaskState, millis: i64) -> pb::TaskRun {
@@ -225,7 +226,7 @@ mod tests {
 
     fn failed() -> Progress {
         let mut test = task("test", pb::TaskState::Failed, 14_300);
-        (test.attempts, test.cause) = (2, cause("exit_code", "exit 101", &[]));
+        (test.attempts, test.cause) = (2, cause("exit_code", "exit code 101", &[]));
         let mut package = task("package", pb::TaskState::Skipped, 0);
         (package.started, package.cause) = (None, cause("parent_state", "test did not succeed", &["test"]));
         let run = pb::Run {
