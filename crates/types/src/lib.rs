@@ -20,9 +20,7 @@ pub mod state;
 pub mod time;
 
 pub use event::{Event, EventKind};
-pub use names::{
-    AttemptId, LabelKey, NameError, Namespace, PipelineId, SchedulerName, TaskId, VariableName,
-};
+pub use names::{AttemptId, LabelKey, NameError, Namespace, PipelineId, SchedulerName, TaskId, VariableName};
 pub use pipeline::{Pipeline, Task};
 pub use record::{
     Actor, AttemptRecord, Cause, NamespaceRecord, PipelineRecord, RunRecord, TaskRunRecord, VersionRecord,

@@ -141,7 +141,9 @@ pub enum RefError {
         wanted: &'static str,
     },
     /// It has more parts than an address can have.
-    #[error("{found:?} has too many parts; an address is [NAMESPACE::]PIPELINE[@VERSION][/RUN[/TASK[#ATTEMPT]]]")]
+    #[error(
+        "{found:?} has too many parts; an address is [NAMESPACE::]PIPELINE[@VERSION][/RUN[/TASK[#ATTEMPT]]]"
+    )]
     Shape {
         /// The text as it was typed.
         found: String,
@@ -161,7 +163,10 @@ impl FromStr for RunSelector {
         match text {
             "latest" => Ok(Self::Latest),
             "latest-failed" => Ok(Self::LatestFailed),
-            _ => Ok(Self::Number(RunNumber(number(text, "a run: a number from 1, `latest` or `latest-failed`")?))),
+            _ => Ok(Self::Number(RunNumber(number(
+                text,
+                "a run: a number from 1, `latest` or `latest-failed`",
+            )?))),
         }
     }
 }
@@ -189,7 +194,9 @@ impl FromStr for Ref {
         let (task, attempt) = match parts.next() {
             None => (None, None),
             Some(part) => match part.split_once('#') {
-                Some((task, n)) => (Some(TaskId::new(task)?), Some(number(n, "an attempt: a number from 1")?)),
+                Some((task, n)) => {
+                    (Some(TaskId::new(task)?), Some(number(n, "an attempt: a number from 1")?))
+                }
                 None => (Some(TaskId::new(part)?), None),
             },
         };

@@ -110,9 +110,11 @@ impl FromStr for Span {
         while !rest.is_empty() {
             let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(fail)?;
             let number: u64 = rest[..digits].parse().map_err(|_| fail())?;
-            let unit_end = rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |n| digits + n);
+            let unit_end =
+                rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |n| digits + n);
             let unit = &rest[digits..unit_end];
-            let (_, scale) = UNITS.iter().find(|(name, scale)| *name == unit && *scale > 0).ok_or_else(fail)?;
+            let (_, scale) =
+                UNITS.iter().find(|(name, scale)| *name == unit && *scale > 0).ok_or_else(fail)?;
             if *scale >= last {
                 return Err(fail());
             }

@@ -47,8 +47,9 @@ fn a_task_without_a_command_is_refused_with_the_reason() {
     world.write("pipeline.hcl", "id = \"a\"\ntask \"t\" \"alpine:3\" {\n}\n");
     let output = Binary::find().run(&world, ["local", "pipeline.hcl", "--scheduler", "process"]);
     assert_ne!(output.code(), Some(0));
-    assert!(output.stderr.contains("`t`"), "{}", output.stderr);
-    assert!(output.stderr.contains("command") && output.stderr.contains("script"), "{}", output.stderr);
+    let told = output.stdout.clone() + &output.stderr;
+    assert!(told.contains("t  errored"), "{told}");
+    assert!(told.contains("neither command nor script"), "{told}");
 }
 
 #[test]
@@ -224,7 +225,8 @@ fn a_full_disk_refuses_new_runs_by_name_and_loses_nothing_of_the_old() {
     let filler = disk.path().join("filler");
     fill(&filler);
     let refused = start_until_refused(&gofer);
-    assert!(refused.stderr.contains("disk") && refused.stderr.contains("full"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("error[E0904]"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("full") && refused.stderr.contains("room"), "{}", refused.stderr);
     assert!(gofer(&["run", "get", "full/1"]).ok().stdout.contains("succeeded"), "the old run is there");
 
     fs::remove_file(&filler).unwrap();
