@@ -11,6 +11,8 @@ use crate::protocol::Launch;
 
 /// The kernel takes no longer argument and no longer `NAME=value` (`MAX_ARG_STRLEN`, with its end).
 const MAX_TEXT: usize = 128 * 1024 - 1;
+/// The kernel takes no more for all arguments and the environment together.
+const MAX_ALL: usize = 6 << 20;
 /// A shim lives under the limit of its task, and needs some memory itself.
 const MIN_MEMORY: u64 = 8 << 20;
 
@@ -20,6 +22,10 @@ pub(crate) fn plan(config: &ProcessConfig, spec: &TaskSpec) -> Result<Launch> {
     let argv: Vec<String> = spec.entrypoint.iter().flatten().chain(&spec.command).cloned().collect();
     check_arguments(&argv)?;
     check_environment(spec)?;
+    let texts = spec.env.iter().flat_map(|(name, value)| [name, value]).chain(&argv);
+    if texts.map(String::len).sum::<usize>() > MAX_ALL {
+        return Err(invalid("the arguments and the environment together are larger than 6 MiB"));
+    }
     check_workdir(spec.workdir.as_deref())?;
     let memory = spec.limits.memory.map(gofer_types::ByteSize::get);
     if memory.is_some_and(|memory| memory < MIN_MEMORY) {

@@ -12,8 +12,8 @@ use gofer_types::{Cause, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// The greatest message to a shim: an environment has at most some MiB.
-pub(crate) const MAX_LAUNCH: usize = 16 << 20;
+/// The greatest message to a shim: an environment has at most 6 MiB, and JSON may need six characters for one.
+pub(crate) const MAX_LAUNCH: usize = 64 << 20;
 /// The greatest message from a shim.
 pub(crate) const MAX_REPLY: usize = 64 << 10;
 /// What stands before the rest of a message.
@@ -56,8 +56,8 @@ pub(crate) struct ExitRecord {
 pub(crate) enum FromShim {
     /// The task runs, with this process id and so many bytes of log. The first message on each connection.
     Running { pid: u32, log: u64 },
-    /// The task cannot be started.
-    Refused { kind: ErrorKind, message: String },
+    /// The task cannot be started: what is the case, and what the host said.
+    Refused { kind: ErrorKind, message: String, cause: Option<String> },
     /// Another shim has the task.
     Taken,
     /// The log has so many bytes.
@@ -108,9 +108,9 @@ impl FromShim {
     pub(crate) fn encode(&self) -> Vec<u8> {
         match self {
             Self::Running { pid, log } => message(b'R', &(pid, log)),
-            Self::Refused { kind, message: text } => {
+            Self::Refused { kind, message: text, cause } => {
                 let number = ErrorKind::ALL.iter().position(|known| known == kind).unwrap_or(0);
-                message(b'F', &(number, text))
+                message(b'F', &(number, text, cause))
             }
             Self::Taken => message(b'T', &()),
             Self::Log(length) => message(b'L', length),
@@ -125,10 +125,10 @@ impl FromShim {
                 Self::Running { pid, log }
             }
             b'F' => {
-                let (number, message): (usize, String) = body(bytes)?;
-                Self::Refused {
-                    kind: ErrorKind::ALL.get(number).copied().unwrap_or(ErrorKind::Internal),
-                    message,
+                let (number, message, cause): (usize, String, Option<String>) = body(bytes)?;
+                {
+                    let kind = ErrorKind::ALL.get(number).copied().unwrap_or(ErrorKind::Internal);
+                    Self::Refused { kind, message, cause }
                 }
             }
             b'T' => Self::Taken,
@@ -174,7 +174,11 @@ mod tests {
     fn every_message_of_a_shim_reads_back() {
         let exit =
             ExitRecord { cause: Cause::ExitCode(3), at: Timestamp::from_micros(5), pid: 7, unwritten: 0 };
-        let refused = ErrorKind::ALL.map(|kind| FromShim::Refused { kind, message: "why".to_owned() });
+        let refused = ErrorKind::ALL.map(|kind| FromShim::Refused {
+            kind,
+            message: "why".to_owned(),
+            cause: Some("because".to_owned()),
+        });
         let others = [
             FromShim::Running { pid: 7, log: 9 },
             FromShim::Taken,

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gofer_backend::{BackendError, ErrorKind, Result};
 use gofer_scheduler::{StartOutcome, Started, TaskSpec};
@@ -17,6 +18,9 @@ use crate::shared::{Found, Shared};
 
 /// How often the disk is looked at anew when another server changes it meanwhile.
 const LOOKS: usize = 8;
+
+/// How long a shim may take to start a task. It takes milliseconds unless the host stands still.
+const ANSWER: Duration = Duration::from_secs(60);
 
 /// What stands on the disk after preparing a start.
 #[expect(clippy::large_enum_variant, reason = "there is one per start, and not for long")]
@@ -90,20 +94,26 @@ impl Spawned<'_> {
         mut connection: Connection,
         launch: Launch,
     ) -> Result<Started> {
-        let told = connection.tell(&ToShim::Launch(launch)).await;
-        let answer = match told {
-            Ok(()) => connection.next().await,
-            Err(error) => Err(error),
+        let answer = async {
+            connection.tell(&ToShim::Launch(launch)).await?;
+            connection.next().await
         };
+        let answer = tokio::time::timeout(ANSWER, answer)
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         match answer {
             Ok(FromShim::Running { pid, log }) => {
                 let pair = pair(record, pid, log, connection);
                 self.shared.follow(self.id, pair, self.child.take());
                 Ok(answered(self.spec, StartOutcome::Created, pid))
             }
-            Ok(FromShim::Refused { kind, message }) => {
+            Ok(FromShim::Refused { kind, message, cause }) => {
                 self.forget().await?;
-                Err(error(kind, "start", message))
+                let error = error(kind, "start", message);
+                Err(match cause {
+                    Some(cause) => error.source(cause),
+                    None => error,
+                })
             }
             // Another shim has it, or this one died: the disk knows.
             _ => {

@@ -20,6 +20,7 @@ use gofer_scheduler::{
     LogCursor, LogItem, Scheduler, StartOutcome, StreamKind, TaskExit, TaskSpec, TaskStatus,
 };
 use gofer_scheduler_process::{ProcessConfig, ProcessScheduler};
+use gofer_testkit::wait_for;
 use gofer_types::{AttemptId, Cause};
 use libtest_mimic::{Arguments, Completion, Trial};
 use support::ProcessHarness;
@@ -144,13 +145,11 @@ async fn run(scheduler: &ProcessScheduler, number: u128, spec: &TaskSpec) -> (Ca
     (cause, String::from_utf8(out).unwrap())
 }
 
-/// Waits for something of another process that nothing tells of.
-async fn until(mut condition: impl FnMut() -> bool) {
-    in_time(async {
-        let mut tick = tokio::time::interval(Duration::from_millis(5));
-        while !condition() {
-            tick.tick().await;
-        }
+/// Waits until as many processes carry the mark as are wanted.
+async fn until_marked(mark: &str, wanted: impl Fn(usize) -> bool) {
+    wait_for("the processes of the task", || {
+        let found = pids_with(mark).len();
+        std::future::ready(if wanted(found) { Ok(()) } else { Err(format!("{found} processes")) })
     })
     .await;
 }
@@ -278,10 +277,10 @@ async fn a_killed_shim_is_noticed_and_its_processes_are_ended(world: World) {
     spec.env.insert("MARK".to_owned(), format!("{}", world.root().display()));
     let mark = format!("MARK={}", world.root().display());
     scheduler.start(&id(1), &spec).await.unwrap();
-    until(|| pids_with(&mark).len() >= 2).await;
+    until_marked(&mark, |found| found >= 2).await;
     kill(shim_of(&world, &id(1)));
     assert!(matches!(wait(&scheduler, &id(1)).await, Cause::Lost(_)));
-    until(|| pids_with(&mark).is_empty()).await;
+    until_marked(&mark, |found| found == 0).await;
     let last = items(&scheduler, &id(1)).await.pop().unwrap();
     assert!(matches!(last, LogItem::Gap { bytes: None, .. }), "{last:?}");
     drop(scheduler);
@@ -295,7 +294,7 @@ async fn a_shim_that_was_killed_while_no_server_lived_is_noticed(world: World) {
     let mut spec = sh("sleep 1000; true");
     spec.env.insert("MARK".to_owned(), format!("{}", world.root().display()));
     scheduler.start(&id(1), &spec).await.unwrap();
-    until(|| pids_with(&mark).len() >= 2).await;
+    until_marked(&mark, |found| found >= 2).await;
     drop(scheduler);
     kill(shim_of(&world, &id(1)));
     let scheduler = world.open().await;
@@ -305,7 +304,7 @@ async fn a_shim_that_was_killed_while_no_server_lived_is_noticed(world: World) {
         "{:?}",
         list[0].status
     );
-    until(|| pids_with(&mark).is_empty()).await;
+    until_marked(&mark, |found| found == 0).await;
     assert_eq!(scheduler.start(&id(1), &spec).await.unwrap().outcome, StartOutcome::Adopted);
 }
 
@@ -347,7 +346,7 @@ async fn a_tree_of_processes_is_ended_whole(world: World) {
     let mut spec = sh(&format!("trap '' TERM; setsid sh -c '{tree}' & {tree}"));
     spec.env.insert("MARK".to_owned(), format!("{}", world.root().display()));
     scheduler.start(&id(1), &spec).await.unwrap();
-    until(|| pids_with(&mark).len() >= 60).await;
+    until_marked(&mark, |found| found >= 60).await;
     in_time(scheduler.stop(&id(1), Duration::ZERO)).await.unwrap();
     assert_eq!(pids_with(&mark), Vec::<i32>::new());
     assert_eq!(wait(&scheduler, &id(1)).await, Cause::Signal(9));
@@ -416,6 +415,10 @@ async fn an_environment_that_the_kernel_refuses_is_refused_without_a_trace(world
     refused_without_a_trace(&scheduler, &task).await;
     task.limits.memory = Some(gofer_types::ByteSize::from_mib(512));
     refused_without_a_trace(&scheduler, &task).await;
+    task.limits.memory = None;
+    task.env = (0..60).map(|number| (format!("V{number}"), "\u{1}".repeat(90_000))).collect();
+    refused_without_a_trace(&scheduler, &task).await;
+    task.limits.memory = Some(gofer_types::ByteSize::from_mib(512));
     task.env.clear();
     assert_eq!(run(&scheduler, 99, &task).await.0, Cause::ExitCode(0));
 }

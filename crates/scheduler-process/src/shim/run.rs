@@ -46,8 +46,7 @@ pub(crate) fn main() -> ExitCode {
         },
         Ok(None) => reply(&first, &FromShim::Taken),
         Err(error) => {
-            let Refusal { kind, message } = Refusal::host("cannot claim the task", &error);
-            reply(&first, &FromShim::Refused { kind, message });
+            reply(&first, &Refusal::host("cannot claim the task", &error).told());
         }
     }
     ExitCode::SUCCESS
@@ -82,14 +81,14 @@ fn claim() -> io::Result<Option<UnixListener>> {
 }
 
 /// Keeps for later that the task never ran, and says so.
-fn refuse(to: &UnixStream, Refusal { kind, message }: Refusal) {
+fn refuse(to: &UnixStream, refusal: Refusal) {
     let exit =
-        ExitRecord { cause: Cause::CannotStart(message.clone()), at: host::now(), pid: 0, unwritten: 0 };
+        ExitRecord { cause: Cause::CannotStart(refusal.chain()), at: host::now(), pid: 0, unwritten: 0 };
     if let Ok(file) = ExitFile::reserve() {
         // If this fails, the server deletes the folder; if the server is gone too, the task counts as lost.
         let _ = file.write(&exit);
     }
-    reply(to, &FromShim::Refused { kind, message });
+    reply(to, &refusal.told());
 }
 
 /// The file for the record of the end, with its room on the disk.
@@ -100,8 +99,8 @@ const EXIT_NEW: &str = "exit-new";
 
 impl ExitFile {
     fn reserve() -> io::Result<Self> {
-        let mut file = create(Path::new(EXIT_NEW))?;
-        file.write_all(&[b' '; EXIT_ROOM])?;
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(EXIT_NEW)?;
+        file.write_all_at(&[b' '; EXIT_ROOM], 0)?;
         Ok(Self(file))
     }
 
@@ -127,21 +126,24 @@ struct Shim {
     /// Set once it has been asked to end.
     asked: bool,
     exit: Option<ExitRecord>,
+    exit_file: ExitFile,
 }
 
 /// Starts the task under this process.
 fn begin(launch: &Launch, listener: UnixListener) -> Result<Shim, Refusal> {
     let prepared = prepare(launch);
-    let (log, reaper) = prepared.map_err(|error| Refusal::host("cannot prepare the task", &error))?;
+    let (log, reaper, exit_file) =
+        prepared.map_err(|error| Refusal::host("cannot prepare the task", &error))?;
     let Running { pid, out, err } = task::start(launch)?;
     reaper.watch(pid);
-    let sources: io::Result<Vec<_>> = [(out, StreamKind::Out), (err, StreamKind::Err)]
-        .into_iter()
-        .map(|(pipe, kind)| Source::new(pipe, kind))
-        .collect();
-    // Pipes that were just made take every setting.
-    let sources = sources.map_err(|error| Refusal::host("cannot read the task", &error))?;
-    let connections = Vec::new();
+    let pipes = [(out, StreamKind::Out), (err, StreamKind::Err)];
+    let sources: Vec<Source> =
+        pipes.into_iter().filter_map(|(pipe, kind)| Source::new(pipe, kind).ok()).collect();
+    if sources.len() < 2 {
+        // It runs already, so it cannot be refused any more; what cannot be read must not run on.
+        reaper.signal(pid, Signal::KILL);
+    }
+    let (connections, kill_at) = (Vec::new(), None);
     Ok(Shim {
         main: pid,
         reaper,
@@ -149,14 +151,15 @@ fn begin(launch: &Launch, listener: UnixListener) -> Result<Shim, Refusal> {
         sources,
         listener,
         connections,
-        kill_at: None,
+        kill_at,
         asked: false,
         exit: None,
+        exit_file,
     })
 }
 
 /// What must hold before the task begins.
-fn prepare(launch: &Launch) -> io::Result<(Log, Reaper)> {
+fn prepare(launch: &Launch) -> io::Result<(Log, Reaper, ExitFile)> {
     // Fails only for the leader of a process group, which a shim is not; if it is, it leads its own anyway.
     let _ = setsid();
     umask(rustix::fs::Mode::from_raw_mode(0o022));
@@ -166,14 +169,12 @@ fn prepare(launch: &Launch) -> io::Result<(Log, Reaper)> {
     task::limit(launch)?;
     create(Path::new(SHIM))?.write_all(&serde_json::to_vec(&ShimIdentity::own()?)?)?;
     let log = OpenOptions::new().append(true).create_new(true).mode(0o600).open(LOG)?;
-    Ok((Log::new(log, launch.max_log), reaper))
+    Ok((Log::new(log, launch.max_log), reaper, ExitFile::reserve()?))
 }
 
 impl Shim {
     fn live(mut self, first: UnixStream) {
         self.welcome(first);
-        // Behind the answer, where it costs the start nothing. If it fails it is tried again at the end.
-        let exit_file = ExitFile::reserve();
         while !self.reaper.is_done() {
             self.turn(self.kill_at);
             self.kill_in_time();
@@ -181,13 +182,13 @@ impl Shim {
         tree::kill_rest();
         self.drain();
         let exit = self.conclude();
-        let kept = exit_file.as_ref().is_ok_and(|file| file.write(&exit).is_ok());
+        let kept = self.exit_file.write(&exit).is_ok();
         for connection in &mut self.connections {
             let _ = connection.say(&FromShim::Ended(exit.clone()));
         }
         if !kept {
             self.exit = Some(exit.clone());
-            self.persist(&exit, exit_file);
+            self.persist(&exit);
         }
     }
 
@@ -290,19 +291,14 @@ impl Shim {
     }
 
     /// Writes the end to the disk once more, and again. As long as that fails, this process is the memory of it.
-    fn persist(mut self, exit: &ExitRecord, mut file: io::Result<ExitFile>) {
+    fn persist(mut self, exit: &ExitRecord) {
         loop {
             self.turn(Some(host::monotonic_millis() + RETRY_MILLIS));
-            if file.is_err() {
-                let _ = std::fs::remove_file(EXIT_NEW);
-                file = ExitFile::reserve();
-            }
-            match file.as_ref().map(|file| file.write(exit)) {
-                Ok(Ok(())) => return,
+            match self.exit_file.write(exit) {
+                Ok(()) => return,
                 // The folder is gone: nobody will ask any more.
-                Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => return,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-                _ => {}
+                Err(_) => {}
             }
         }
     }

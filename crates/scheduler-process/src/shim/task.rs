@@ -13,22 +13,33 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::attempts::WORK;
 use crate::error;
-use crate::protocol::Launch;
+use crate::protocol::{FromShim, Launch};
 
 /// Why a task cannot be started.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) kind: ErrorKind,
     pub(crate) message: String,
+    pub(crate) cause: Option<String>,
 }
 
 impl Refusal {
     pub(crate) fn host(doing: &str, source: &io::Error) -> Self {
-        Self { kind: error::kind(source), message: format!("{doing}: {source}") }
+        Self { kind: error::kind(source), message: doing.to_owned(), cause: Some(source.to_string()) }
+    }
+
+    /// All of it on one line.
+    pub(crate) fn chain(&self) -> String {
+        self.cause.as_ref().map_or_else(|| self.message.clone(), |cause| format!("{}: {cause}", self.message))
+    }
+
+    /// As it is told to the server.
+    pub(crate) fn told(self) -> FromShim {
+        FromShim::Refused { kind: self.kind, message: self.message, cause: self.cause }
     }
 
     fn invalid(message: String) -> Self {
-        Self { kind: ErrorKind::InvalidInput, message }
+        Self { kind: ErrorKind::InvalidInput, message, cause: None }
     }
 }
 
@@ -72,7 +83,11 @@ pub(crate) fn start(launch: &Launch) -> Result<Running, Refusal> {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     match (pid, child.stdout.take(), child.stderr.take()) {
         (Some(pid), Some(out), Some(err)) => Ok(Running { pid, out: out.into(), err: err.into() }),
-        _ => Err(Refusal { kind: ErrorKind::Internal, message: "the task has no pipes".to_owned() }),
+        _ => Err(Refusal {
+            kind: ErrorKind::Internal,
+            message: "the task has no pipes".to_owned(),
+            cause: None,
+        }),
     }
 }
 

@@ -98,6 +98,10 @@ pub(crate) fn kill_rest() {
     let deadline = host::monotonic_millis() + KILL_MILLIS;
     while has_children() && host::monotonic_millis() < deadline {
         let rest = host::descendants(getpid().as_raw_pid());
+        if rest.is_empty() {
+            // A child that was not seen yet, or cannot be: look again a little later.
+            let _ = poll(&mut [], Some(&timespec(10)));
+        }
         for process in &rest {
             process.kill();
         }

@@ -161,18 +161,11 @@ async fn an_end_while_no_server_lives_is_told_exactly(world: World) -> Done {
     let (mark, gate) = (unique(), unique());
     let steps = [Step::Gate(gate.clone()), Step::Witness(mark.clone()), Step::Exit(42)];
     let (id, _) = world.start(&steps).await?;
-    let (harness, weak) = (world.harness.clone(), Arc::downgrade(&world.scheduler));
+    let weak = Arc::downgrade(&world.scheduler);
     let world = world.closed();
     ensure(weak.strong_count() == 0, || "the harness keeps the scheduler that it handed out".to_owned())?;
-    harness.open_gate(&gate).await;
-    let marked = async {
-        while harness.witnesses(&mark).await == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(harness.patience(), marked)
-        .await
-        .map_err(|_| "the task did not go on".to_owned())?;
+    world.harness.open_gate(&gate).await;
+    world.until_marked(&mark).await?;
     let world = world.reopened().await;
     same("the end", world.end(&id).await?.cause, Cause::ExitCode(42))
 }

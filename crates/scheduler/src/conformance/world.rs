@@ -172,11 +172,23 @@ impl World {
 
 /// A world in which no server lives.
 pub(crate) struct Closed {
-    harness: Arc<dyn Harness>,
+    pub(crate) harness: Arc<dyn Harness>,
     made: Arc<Mutex<Vec<AttemptId>>>,
 }
 
 impl Closed {
+    /// Waits until a task has left this mark. Nothing tells of it: there is no scheduler.
+    pub(crate) async fn until_marked(&self, mark: &str) -> Done {
+        let marked = async {
+            let mut look = tokio::time::interval(Duration::from_millis(5));
+            while self.harness.witnesses(mark).await == 0 {
+                look.tick().await;
+            }
+        };
+        let marked = tokio::time::timeout(self.harness.patience(), marked).await;
+        marked.map_err(|_| "the task did not go on while no server lived".to_owned())
+    }
+
     pub(crate) async fn reopened(self) -> World {
         let scheduler = self.harness.connect().await;
         World { harness: self.harness, scheduler, made: self.made }

@@ -34,7 +34,10 @@ impl Clock for HostClock {
     }
 
     async fn sleep_until(&self, deadline: Duration) {
-        tokio::time::sleep(deadline.saturating_sub(self.monotonic())).await;
+        match self.0.checked_add(deadline) {
+            Some(deadline) => tokio::time::sleep_until(deadline).await,
+            None => std::future::pending().await,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! How long a start takes on this machine, beside what a bare process takes.
 //!
-//! `cargo run --release -p gofer-scheduler-process --example start_latency`
+//! `cargo bench -p gofer-scheduler-process`
 
 #![expect(
     clippy::unwrap_used,
