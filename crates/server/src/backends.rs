@@ -27,12 +27,15 @@ async fn blocking<T: Send + 'static>(
 ) -> gofer_backend::Result<T> {
     use gofer_backend::{BackendError, ErrorKind};
     let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(BackendError::new(ErrorKind::Internal, "the opening panicked").source(error)))
+    done.unwrap_or_else(|error| {
+        Err(BackendError::new(ErrorKind::Internal, "the opening panicked").source(error))
+    })
 }
 
 #[cfg(feature = "storage-redb")]
 pub(crate) fn redb(instance: &Instance, place: &Place) -> Result<Opening<dyn Storage>, Complaint> {
     let config: gofer_storage_redb::Config = instance.settings()?;
+    config.validate().map_err(|error| instance.refuse("cache", error.message()))?;
     let (name, data_dir) = (instance.name.clone(), place.data_dir.clone());
     Ok(Box::pin(blocking(move || gofer_storage_redb::open(&name, &config, &data_dir))))
 }
@@ -40,6 +43,7 @@ pub(crate) fn redb(instance: &Instance, place: &Place) -> Result<Opening<dyn Sto
 #[cfg(feature = "storage-sled")]
 pub(crate) fn sled(instance: &Instance, place: &Place) -> Result<Opening<dyn Storage>, Complaint> {
     let config: gofer_storage_sled::Config = instance.settings()?;
+    config.validate().map_err(|error| instance.refuse("cache", error.message()))?;
     let (name, data_dir) = (instance.name.clone(), place.data_dir.clone());
     Ok(Box::pin(blocking(move || gofer_storage_sled::open(&name, &config, &data_dir))))
 }

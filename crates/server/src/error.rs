@@ -91,7 +91,9 @@ impl StartError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::PortBusy { address, free, .. } => Some(match free {
-                Some(port) => format!("stop that process, or listen elsewhere: `--listen {}:{port}`", address.ip()),
+                Some(port) => {
+                    format!("stop that process, or listen elsewhere: `--listen {}:{port}`", address.ip())
+                }
                 None => "stop that process, or listen elsewhere with `--listen`".to_owned(),
             }),
             Self::DataDir { .. } | Self::Logs(_) => {
@@ -136,7 +138,9 @@ fn backend_hint(cause: &BackendError) -> Option<String> {
         ErrorKind::Conflict if of_another_format(cause) => {
             "use the gofer that wrote this data directory or a newer one, or another directory; nothing was changed"
         }
-        ErrorKind::Conflict => "another server uses this data directory: stop it, or choose another with `--data`",
+        ErrorKind::Conflict => {
+            "another server uses this data directory: stop it, or choose another with `--data`"
+        }
         ErrorKind::Exhausted => "make room on that disk and start again; nothing was lost",
         ErrorKind::PermissionDenied => {
             "make the directory writable for this user, or choose another with `--data`"
@@ -167,13 +171,17 @@ mod tests {
             free: Some(7401),
         };
         assert_eq!(error.to_string(), "the address 127.0.0.1:7400 is in use by `nginx` (process 7)");
-        assert_eq!(error.hint().as_deref(), Some("stop that process, or listen elsewhere: `--listen 127.0.0.1:7401`"));
+        assert_eq!(
+            error.hint().as_deref(),
+            Some("stop that process, or listen elsewhere: `--listen 127.0.0.1:7401`")
+        );
     }
 
     #[test]
     fn a_backend_tells_its_problems_apart() {
-        let codes = [ErrorKind::Conflict, ErrorKind::Exhausted, ErrorKind::PermissionDenied, ErrorKind::Internal]
-            .map(|kind| backend_code(&BackendError::new(kind, "x")));
+        let codes =
+            [ErrorKind::Conflict, ErrorKind::Exhausted, ErrorKind::PermissionDenied, ErrorKind::Internal]
+                .map(|kind| backend_code(&BackendError::new(kind, "x")));
         assert_eq!(codes, ["E0823", "E0825", "E0822", "E0826"]);
         let newer = BackendError::new(ErrorKind::Conflict, "x").with("found", 9).with("supported", 1);
         assert_eq!(backend_code(&newer), "E0824");

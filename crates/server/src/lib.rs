@@ -24,3 +24,4 @@ pub use lifecycle::{Ended, RunningServer, start};
 pub use local::{LocalOptions, LocalServer, local};
 pub use logging::{Logging, LoggingError, install as install_log};
 pub use port::PortHolder;
+pub use wiring::check;

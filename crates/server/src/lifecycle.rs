@@ -160,7 +160,10 @@ impl RunningServer {
             }
         };
         if tokio::time::timeout(drain.max(Duration::from_secs(1)), work).await.is_err() {
-            tracing::warn!(?drain, "not everything ended in time; what was acknowledged is safe all the same");
+            tracing::warn!(
+                ?drain,
+                "not everything ended in time; what was acknowledged is safe all the same"
+            );
         }
     }
 }

@@ -26,7 +26,9 @@ pub(crate) fn of(data_dir: &Path) -> Result<Owner> {
             io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
             _ => ErrorKind::Internal,
         };
-        BackendError::new(kind, "the mark of this installation cannot be kept").with("path", path.display()).source(error)
+        BackendError::new(kind, "the mark of this installation cannot be kept")
+            .with("path", path.display())
+            .source(error)
     })
 }
 
@@ -48,7 +50,8 @@ mod tests {
 
     #[test]
     fn the_mark_stays_the_same_and_differs_between_installations() {
-        let (one, other) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+        let (one, other) =
+            (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
         let mark = of(one.path()).expect("a mark");
         assert_eq!(of(one.path()).expect("a mark"), mark);
         assert_ne!(of(other.path()).expect("a mark"), mark);

@@ -18,9 +18,10 @@ pub struct PortHolder {
 /// Finds the process that listens on the port of this address.
 pub(crate) fn holder(address: SocketAddr) -> Option<PortHolder> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
-    let inode = tables.iter().filter_map(|path| fs::read_to_string(path).ok()).find_map(|table| {
-        listening_inode(&table, address.port())
-    })?;
+    let inode = tables
+        .iter()
+        .filter_map(|path| fs::read_to_string(path).ok())
+        .find_map(|table| listening_inode(&table, address.port()))?;
     process_with_socket(&format!("socket:[{inode}]"))
 }
 
@@ -68,7 +69,8 @@ mod tests {
 
     #[test]
     fn connections_are_not_taken_for_listeners() {
-        let table = "  sl  local_address rem_address   st\n   0: 0100007F:1CE8 00000000:0000 01 0 0 0 0 0 77 1";
+        let table =
+            "  sl  local_address rem_address   st\n   0: 0100007F:1CE8 00000000:0000 01 0 0 0 0 0 77 1";
         assert_eq!(listening_inode(table, 0x1CE8), None);
     }
 }

@@ -26,6 +26,9 @@ pub(crate) struct Place {
 /// A backend that is planned: opening it is the first I/O.
 pub(crate) type Opening<T> = BoxFuture<'static, Result<Arc<T>>>;
 
+/// Planned backends, by the names of their instances.
+pub(crate) type Named<T> = Vec<(String, Opening<T>)>;
+
 type Plan<T> = fn(&Instance, &Place) -> std::result::Result<Opening<T>, Complaint>;
 
 /// One kind of a family.
@@ -79,7 +82,10 @@ fn schedulers() -> Vec<Kind<dyn Scheduler>> {
 }
 
 /// Plans the default storage. The others are only checked: nothing opens them.
-pub(crate) fn storage(family: &Family, place: &Place) -> std::result::Result<(String, Opening<dyn Storage>), Vec<Complaint>> {
+pub(crate) fn storage(
+    family: &Family,
+    place: &Place,
+) -> std::result::Result<(String, Opening<dyn Storage>), Vec<Complaint>> {
     let all = plan_family(family, place, &storages())?;
     let chosen = all.into_iter().find(|(name, _)| *name == family.default);
     chosen.ok_or_else(Vec::new)
@@ -89,7 +95,7 @@ pub(crate) fn storage(family: &Family, place: &Place) -> std::result::Result<(St
 pub(crate) fn schedulers_of(
     family: &Family,
     place: &Place,
-) -> std::result::Result<Vec<(String, Opening<dyn Scheduler>)>, Vec<Complaint>> {
+) -> std::result::Result<Named<dyn Scheduler>, Vec<Complaint>> {
     plan_family(family, place, &schedulers())
 }
 
@@ -97,7 +103,7 @@ fn plan_family<T: ?Sized>(
     family: &Family,
     place: &Place,
     kinds: &[Kind<T>],
-) -> std::result::Result<Vec<(String, Opening<T>)>, Vec<Complaint>> {
+) -> std::result::Result<Named<T>, Vec<Complaint>> {
     let mut complaints = Vec::new();
     let mut planned = Vec::new();
     for instance in &family.instances {
@@ -139,7 +145,11 @@ mod tests {
         let place = Place { data_dir: "/nowhere".into(), clock: Arc::new(crate::clock::SystemClock::new()) };
         let storage = storage(&plan.config.storage, &place).err().unwrap_or_default();
         let schedulers = schedulers_of(&plan.config.scheduler, &place).err().unwrap_or_default();
-        storage.iter().chain(&schedulers).map(|complaint| format!("{} {}", complaint.code, complaint.message)).collect()
+        storage
+            .iter()
+            .chain(&schedulers)
+            .map(|complaint| format!("{} {}", complaint.code, complaint.message))
+            .collect()
     }
 
     #[test]

@@ -14,8 +14,9 @@ use gofer_storage::Storage;
 use gofer_types::SchedulerName;
 use uuid::Uuid;
 
+use crate::clock::SystemClock;
 use crate::error::StartError;
-use crate::registry::{self, Opening, Place};
+use crate::registry::{self, Named, Opening, Place};
 
 /// Everything that will be opened, after everything was checked. No I/O so far.
 pub(crate) struct Blueprint {
@@ -45,9 +46,14 @@ pub(crate) fn plan(config: Config, clock: Arc<dyn Clock>) -> Result<Blueprint, V
     }
 }
 
+/// Checks the whole configuration against the backends that there are, and opens nothing. All complaints at once.
+pub fn check(config: Config) -> Result<(), Vec<Complaint>> {
+    plan(config, Arc::new(SystemClock::new())).map(drop)
+}
+
 type NamedOpenings = Vec<(SchedulerName, Opening<dyn Scheduler>)>;
 
-fn named(all: Vec<(String, Opening<dyn Scheduler>)>) -> Result<NamedOpenings, Vec<Complaint>> {
+fn named(all: Named<dyn Scheduler>) -> Result<NamedOpenings, Vec<Complaint>> {
     // The configuration accepts no table name that a scheduler name could not be.
     all.into_iter()
         .map(|(name, opening)| SchedulerName::new(name).map(|name| (name, opening)).map_err(|_| Vec::new()))
@@ -69,8 +75,10 @@ pub(crate) async fn build(blueprint: Blueprint, address: String) -> Result<Built
     let logs = LogStore::open(log_options(&config)).await.map_err(StartError::Logs)?;
     let mut named = BTreeMap::new();
     for (name, opening) in schedulers {
-        let scheduler = opening.await.map_err(|cause| {
-            StartError::Backend { family: "scheduler", name: name.to_string(), cause }
+        let scheduler = opening.await.map_err(|cause| StartError::Backend {
+            family: "scheduler",
+            name: name.to_string(),
+            cause,
         })?;
         named.insert(name, scheduler);
     }
