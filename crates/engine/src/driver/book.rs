@@ -50,9 +50,9 @@ pub(crate) enum Effect {
 /// What one step changes.
 #[derive(Debug, Default)]
 pub(crate) struct Step {
-    /// The time of the step; never before that of the step before.
+    /// The time of what is recorded next; never before what was recorded before.
     pub(crate) now: Timestamp,
-    events: Vec<(Actor, EventKind)>,
+    events: Vec<(Timestamp, Actor, EventKind)>,
     /// The newest event of each task in this step.
     newest: BTreeMap<u32, usize>,
     dirty_run: bool,
@@ -78,6 +78,11 @@ impl Step {
         Self { now, ..Self::default() }
     }
 
+    /// The same step, going on at a later time.
+    pub(crate) fn later(self, now: Timestamp) -> Self {
+        Self { now, ..self }
+    }
+
     /// Whether nothing is to be written.
     pub(crate) fn is_empty(&self) -> bool {
         self.events.is_empty()
@@ -86,18 +91,26 @@ impl Step {
             && self.dirty_attempts.is_empty()
     }
 
+    /// Whether it does no more than tell that attempts run: nobody acts on that, so it may wait for company.
+    pub(crate) fn is_news_alone(&self) -> bool {
+        let is_news = |kind: &EventKind| matches!(kind, EventKind::Task { state: TaskState::Running, .. });
+        let idle = self.effects.is_empty() && self.replies.is_empty() && self.recorded.is_empty();
+        let news = self.events.iter().all(|(_, _, kind)| is_news(kind));
+        !self.is_empty() && news && idle && !self.dirty_run && (self.spare, self.taken) == (0, 0)
+    }
+
     fn event(&mut self, actor: Actor, kind: EventKind) {
-        self.events.push((actor, kind));
+        self.events.push((self.now, actor, kind));
     }
 
     /// Tells of a task. What it was pending for within one step is told once.
     fn task_event(&mut self, task: u32, actor: Actor, kind: EventKind) {
         let is_pending = |kind: &EventKind| matches!(kind, EventKind::Task { state: TaskState::Pending, .. });
         if let Some(at) = self.newest.get(&task)
-            && is_pending(&self.events[*at].1)
+            && is_pending(&self.events[*at].2)
             && is_pending(&kind)
         {
-            self.events[*at] = (actor, kind);
+            self.events[*at] = (self.now, actor, kind);
             return;
         }
         self.newest.insert(task, self.events.len());
@@ -241,7 +254,7 @@ impl Book {
         self.attempts.insert(task, record);
         self.task(task, step.now).attempts.push(id.clone());
         if let Some(at) = step.newest.get(&task)
-            && let EventKind::Task { attempt, .. } = &mut step.events[*at].1
+            && let EventKind::Task { attempt, .. } = &mut step.events[*at].2
         {
             *attempt = Some(id);
         }
@@ -300,8 +313,8 @@ impl Book {
                 tx.put_attempt(task, record);
             }
         }
-        for (actor, kind) in step.events.drain(..) {
-            tx.event(step.now, actor, kind);
+        for (at, actor, kind) in step.events.drain(..) {
+            tx.event(at, actor, kind);
         }
         tx
     }

@@ -1,12 +1,13 @@
 //! The one place that writes: takes what waits, commits it as one batch, and answers.
 //!
 //! While a batch is on its way to the disk the next one gathers, so that many runs share one sync and a lone one waits
-//! for nobody. Event numbers are given here, in the order of commits, without a hole. After an outcome that is not known
+//! for nobody. What nobody waits for goes along with the next batch that must be written. Event numbers are given here, in the order of commits, without a hole. After an outcome that is not known
 //! nothing is acknowledged any more.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use gofer_backend::{BackendError, ErrorKind};
+use gofer_backend::{BackendError, Clock, ErrorKind};
 use gofer_records::{Group, Ownership, RecordError, Tx};
 use gofer_storage::Storage;
 use tokio::sync::{mpsc, oneshot};
@@ -22,8 +23,21 @@ const QUEUE: usize = 1024;
 /// About how many bytes one batch may have; one transaction may have more.
 const BATCH: usize = 4 << 20;
 
+/// How long a transaction that nobody waits for may wait for company.
+const COMPANY: Duration = Duration::from_millis(100);
+
+/// How urgent a transaction is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Haste {
+    /// Somebody waits for it.
+    Now,
+    /// Nobody waits for it: it may go along with others, for a while.
+    InCompany,
+}
+
 struct Submission {
     tx: Arc<Tx>,
+    haste: Haste,
     done: oneshot::Sender<Answer>,
 }
 
@@ -49,9 +63,9 @@ pub(crate) struct Committer {
 
 impl Committer {
     /// Makes a transaction durable, and answers the number of the newest event of its batch so far.
-    pub(crate) async fn try_commit(&self, tx: &Arc<Tx>) -> Answer {
+    pub(crate) async fn try_commit(&self, tx: &Arc<Tx>, haste: Haste) -> Answer {
         let (done, answer) = oneshot::channel();
-        let submission = Submission { tx: Arc::clone(tx), done };
+        let submission = Submission { tx: Arc::clone(tx), haste, done };
         if self.queue.send(submission).await.is_err() {
             return Err(Refusal::Stopped);
         }
@@ -61,7 +75,7 @@ impl Committer {
     /// The same, with the error that callers of the engine see.
     pub(crate) async fn commit(&self, tx: Tx) -> Result<u64> {
         let tx = Arc::new(tx.finished()?);
-        self.try_commit(&tx).await.map_err(|refusal| self.error(refusal))
+        self.try_commit(&tx, Haste::Now).await.map_err(|refusal| self.error(refusal))
     }
 
     /// The error that callers of the engine see.
@@ -78,6 +92,7 @@ pub(crate) struct Writer {
     queue: mpsc::Receiver<Submission>,
     owner: Ownership,
     storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
     log: Arc<EventLog>,
     fate: Arc<Fate>,
 }
@@ -85,12 +100,12 @@ pub(crate) struct Writer {
 /// The handle and the writer behind it.
 pub(crate) fn committer(
     owner: Ownership,
-    storage: Arc<dyn Storage>,
+    (storage, clock): (Arc<dyn Storage>, Arc<dyn Clock>),
     log: Arc<EventLog>,
     fate: &Arc<Fate>,
 ) -> (Committer, Writer) {
     let (sender, queue) = mpsc::channel(QUEUE);
-    let writer = Writer { queue, owner, storage, log, fate: Arc::clone(fate) };
+    let writer = Writer { queue, owner, storage, clock, log, fate: Arc::clone(fate) };
     (Committer { queue: sender, fate: Arc::clone(fate) }, writer)
 }
 
@@ -98,12 +113,24 @@ impl Writer {
     /// Writes until `close` says that nothing more is taken and what was taken is written.
     pub(crate) async fn run(mut self, close: CancellationToken) {
         let mut taken = Vec::with_capacity(QUEUE);
+        let mut alone_at = None;
         loop {
+            let room = QUEUE - taken.len();
             tokio::select! {
                 biased;
-                count = self.queue.recv_many(&mut taken, QUEUE) => if count == 0 { return },
+                count = self.queue.recv_many(&mut taken, room) => if count == 0 && taken.is_empty() { return },
                 () = close.cancelled(), if !self.queue.is_closed() => self.queue.close(),
+                () = wait(&self.clock, alone_at), if alone_at.is_some() => {}
             }
+            let now = self.clock.monotonic();
+            let in_haste = |submission: &Submission| submission.haste == Haste::Now;
+            let until = *alone_at.get_or_insert(now.saturating_add(COMPANY));
+            let patient = now < until && taken.len() < QUEUE && !self.queue.is_closed();
+            if patient && !taken.iter().any(in_haste) {
+                alone_at = alone_at.filter(|_| !taken.is_empty());
+                continue;
+            }
+            alone_at = None;
             let mut rest = std::mem::take(&mut taken).into_iter().peekable();
             while rest.peek().is_some() {
                 self.write_group(&mut rest).await;
@@ -172,6 +199,13 @@ impl Writer {
                 Refusal::Stopped
             }
         }
+    }
+}
+
+async fn wait(clock: &Arc<dyn Clock>, until: Option<Duration>) {
+    match until {
+        Some(until) => clock.sleep_until(until).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -93,8 +93,8 @@ impl Inner {
         let EngineParts { storage, logs, schedulers, clock, new_id, options } = parts;
         let fate = Arc::new(Fate::new());
         let events = Arc::new(EventLog::new(records.clone(), owner.next_seq - 1));
-        let (committer, writer) =
-            committer::committer(owner, Arc::clone(&storage), Arc::clone(&events), &fate);
+        let writes_to = (Arc::clone(&storage), Arc::clone(&clock));
+        let (committer, writer) = committer::committer(owner, writes_to, Arc::clone(&events), &fate);
         let limits = Limits {
             tasks: options.max_running_tasks,
             runs: options.max_running_runs,

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::Backoff;
 use super::attempt::{Attempt, Known, Wish};
 use super::book::{Effect, Step};
-use super::committer::Refusal;
+use super::committer::{Haste, Refusal};
 use super::message::Message;
 use super::run::Driver;
 use super::timers::Timer;
@@ -18,7 +18,7 @@ impl Driver {
     pub(super) async fn settle(&mut self, mut step: Step) -> bool {
         if !step.is_empty() {
             let tx = self.book.transaction(&mut step, false);
-            if !self.commit(tx).await {
+            if !self.commit(tx, Haste::Now).await {
                 return false;
             }
         }
@@ -27,7 +27,7 @@ impl Driver {
     }
 
     /// Commits, however long there is no room. False if the engine has stopped.
-    async fn commit(&self, tx: Tx) -> bool {
+    async fn commit(&self, tx: Tx, haste: Haste) -> bool {
         let tx = match tx.finished() {
             Ok(tx) => Arc::new(tx),
             Err(error) => {
@@ -39,7 +39,7 @@ impl Driver {
         };
         let mut backoff = Backoff::new();
         loop {
-            match self.inner.committer.try_commit(&tx).await {
+            match self.inner.committer.try_commit(&tx, haste).await {
                 Ok(_) => return true,
                 Err(Refusal::Stopped) => return false,
                 Err(Refusal::Full(error)) => {
@@ -145,7 +145,7 @@ impl Driver {
 
     pub(super) async fn say_farewell(mut self) {
         let tx = self.book.farewell();
-        if self.commit(tx).await {
+        if self.commit(tx, Haste::InCompany).await {
             self.mailbox.close();
             self.inner.hall.put_away(&self.handle);
             // a wish that came too late: the run has ended

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::Inner;
 use super::attempt::Wish;
 use super::book::{Book, Step};
-use super::committer::Refusal;
+use super::committer::{Haste, Refusal};
 use super::hall::{Admission, Slot};
 use super::message::Message;
 use super::seat::{MAILBOX, RunHandle};
@@ -21,6 +21,10 @@ use super::timers::{Timer, Timers};
 use super::versions::Version;
 use crate::core::{Decision, Fact, RunMachine};
 use crate::error::Result;
+
+/// How long the news that an attempt runs waits for something that must be written anyway: about one sync of a disk. A short
+/// task has ended by then, and its start and its end share a sync.
+const COMPANY: Duration = Duration::from_millis(5);
 
 /// The driver of one run.
 pub(crate) struct Driver {
@@ -74,7 +78,7 @@ pub(crate) async fn begin(inner: Arc<Inner>, new: NewRun, reply: oneshot::Sender
         tx.put_idempotency(pipeline, key, &record);
     }
     let refused = match tx.finished() {
-        Ok(tx) => driver.inner.committer.try_commit(&Arc::new(tx)).await.err(),
+        Ok(tx) => driver.inner.committer.try_commit(&Arc::new(tx), Haste::Now).await.err(),
         Err(error) => Some(Refusal::Never(too_large(&error))),
     };
     if let Some(refusal) = refused {
@@ -110,8 +114,9 @@ impl Driver {
     pub(super) async fn drive(mut self) {
         let stop = self.inner.fate.stop().clone();
         let mut messages = Vec::with_capacity(MAILBOX);
+        let mut news: Option<(Step, Duration)> = None;
         while !self.is_over() {
-            let deadline = self.timers.next();
+            let deadline = self.timers.next().into_iter().chain(news.as_ref().map(|(_, until)| *until)).min();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
@@ -119,11 +124,17 @@ impl Driver {
                 () = self.handle.wake.notified() => {}
                 () = sleep_until(&self.inner, deadline), if deadline.is_some() => {}
             }
-            let mut step = self.step();
+            let fresh = self.step();
+            let (mut step, until) = match news.take() {
+                Some((step, until)) => (step.later(fresh.now), until),
+                None => (fresh, self.inner.clock.monotonic().saturating_add(COMPANY)),
+            };
             self.take_messages(&mut step, &mut messages);
             self.take_granted(&mut step);
             self.take_deadlines(&mut step);
-            if !self.settle(step).await {
+            if step.is_news_alone() && self.inner.clock.monotonic() < until {
+                news = Some((step, until));
+            } else if !self.settle(step).await {
                 return;
             }
         }

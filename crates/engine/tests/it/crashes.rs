@@ -179,6 +179,7 @@ async fn an_end_in_time_is_not_called_late_because_the_server_was_away() {
     let run = start(&engine, &pipeline).await;
     until(&engine, &run, "t", TaskState::Running).await;
     world.crash(engine).await;
+    // sleeps: virtual time: an hour for which there is no server
     tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
     let engine = world.open().await;
     assert_eq!(end(&engine, &run).await.state, RunState::Succeeded);

@@ -204,6 +204,7 @@ async fn a_full_disk_refuses_starts_and_loses_nothing_of_what_runs() {
     let EngineError::Storage(error) = refused else { panic!("{refused:?}") };
     assert_eq!(error.kind(), ErrorKind::Exhausted, "INV-71");
     world.backend.open_gate("go");
+    // sleeps: virtual time: long enough that the end would be recorded if it could
     tokio::time::sleep(Duration::from_secs(120)).await;
     assert_eq!(engine.get_run(&first).await.unwrap().state, RunState::Running);
     world.disk.set_capacity(None);
@@ -257,6 +258,7 @@ async fn a_cancel_and_an_exit_at_the_same_time_have_one_winner() {
         let engine = world.open().await;
         let pipeline = register(&engine, pipeline("p", vec![task("t", "run=5ms,exit=3", &[])])).await;
         let run = start(&engine, &pipeline).await;
+        // sleeps: virtual time: each delay is another interleaving
         tokio::time::sleep(Duration::from_millis(delay)).await;
         let (_, ended) = engine.cancel_run(&ada(), &run, "race".to_owned(), delay % 2 == 0).await.unwrap();
         let record = end(&engine, &run).await;

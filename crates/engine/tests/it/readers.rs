@@ -57,6 +57,7 @@ async fn the_last_picture_of_every_watcher_is_the_same_whenever_it_began() {
     let watchers = (0..20_u64).map(|delay| {
         let (engine, run) = (engine.clone(), run.clone());
         async move {
+            // sleeps: virtual time: each watcher begins at another moment
             tokio::time::sleep(std::time::Duration::from_micros(delay * 400)).await;
             let updates = watch(&engine, &run).await.unwrap();
             let mut tasks = std::collections::BTreeMap::new();
