@@ -201,6 +201,7 @@ impl Client {
                         last = Some(error);
                     }
                 }
+                // sleeps: the back-off between tries; nothing tells of a server that is back
                 tokio::time::sleep(wait).await;
                 wait *= 3;
             }

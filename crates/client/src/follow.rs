@@ -128,6 +128,7 @@ async fn reopen<P: Place>(
     let mut pause = advice.unwrap_or(first).min(longest);
     let mut tries = 0;
     loop {
+        // sleeps: the back-off between tries; nothing tells of a server that is back
         tokio::time::sleep(pause).await;
         tries += 1;
         match place.clone().open(client.clone()).await {

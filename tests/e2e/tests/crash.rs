@@ -11,8 +11,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use gofer_client::Client;
 use gofer_proto::v1::{
-    GetRunRequest, GetTaskRunRequest, ListRunsRequest, Page, ReadLogsRequest, RunState, StartRunRequest, TaskState,
-    WatchRunRequest,
+    GetRunRequest, GetTaskRunRequest, ListRunsRequest, Page, ReadLogsRequest, RunState, StartRunRequest,
+    TaskState, WatchRunRequest,
 };
 use gofer_testkit::ServerBox;
 use gofer_tests_e2e::connect::pipeline_ref;
@@ -31,7 +31,8 @@ fn pipeline() -> String {
         say("start"),
         say("end")
     );
-    let task = |id: &str, parents: &str| format!("task \"{id}\" {{\n{parents}\nscript = <<EOT\n{script}\nEOT\n}}\n");
+    let task =
+        |id: &str, parents: &str| format!("task \"{id}\" {{\n{parents}\nscript = <<EOT\n{script}\nEOT\n}}\n");
     let after = "depends_on = { first = \"successful\" }";
     format!(
         "id = \"crash\"\nvariable \"witness\" {{\ntype = \"string\"\n}}\n{}{}{}",
@@ -62,7 +63,12 @@ fn seed() -> u64 {
 type Acknowledged = Arc<Mutex<BTreeSet<u64>>>;
 
 /// Starts runs for as long as it is told to, at most [`IN_FLIGHT`] at once, through every crash.
-async fn keep_starting(address: std::net::SocketAddr, witness: String, acks: Acknowledged, go: Arc<AtomicBool>) {
+async fn keep_starting(
+    address: std::net::SocketAddr,
+    witness: String,
+    acks: Acknowledged,
+    go: Arc<AtomicBool>,
+) {
     let slots = Arc::new(Semaphore::new(IN_FLIGHT));
     let mut runs = tokio::task::JoinSet::new();
     let mut key = 0_u32;
@@ -147,7 +153,8 @@ async fn running(client: &Client) -> BTreeMap<(u64, &'static str), String> {
     let mut found = BTreeMap::new();
     for run in client.list_runs(request).await.expect("the server lists runs").runs {
         for task in TASKS {
-            let request = GetTaskRunRequest { run: Some(run_ref("crash", run.number)), task: task.to_owned() };
+            let request =
+                GetTaskRunRequest { run: Some(run_ref("crash", run.number)), task: task.to_owned() };
             let answer = client.get_task_run(request).await.expect("the task run is there");
             let state = answer.task.map(|task| task.state());
             if let (Some(TaskState::Running), Some(attempt)) = (state, answer.attempts.last()) {
@@ -183,7 +190,7 @@ async fn fifty_kills_leave_no_run_stuck_doubled_or_lost_and_no_line_missing() {
     let mut kept = 0;
     for _ in 0..KILLS {
         let client = connect(server.addr()).await;
-        // The moment is what is random here; nothing is waited for.
+        // sleeps: the moment of the kill is what is random here; nothing is waited for
         tokio::time::sleep(Duration::from_millis(dice.below(500))).await;
         let before = running(&client).await;
         tokio::task::block_in_place(|| server.restart());
@@ -243,7 +250,8 @@ fn check_witness(marks: &[Mark], runs: &BTreeSet<u64>) {
 
 /// Every line is there once and in order, or a gap says what is not.
 async fn check_logs(client: &Client, number: u64) {
-    let request = ReadLogsRequest { run: Some(run_ref("crash", number)), follow: true, ..ReadLogsRequest::default() };
+    let request =
+        ReadLogsRequest { run: Some(run_ref("crash", number)), follow: true, ..ReadLogsRequest::default() };
     let mut pages = client.read_logs(request).await.expect("the server reads logs");
     let mut lines: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut gaps = 0;

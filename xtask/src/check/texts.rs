@@ -9,7 +9,12 @@ struct Ban {
     rule: &'static str,
     words: &'static [&'static str],
     instead: &'static str,
+    /// How a comment begins that accepts the line below it, where a reason at the place can.
+    accepted_by: Option<&'static str>,
 }
+
+/// The shortest text that can be a reason.
+const REASON: usize = 10;
 
 // The words are written in two parts, so that this file does not contain them.
 const IN_RUST: [Ban; 4] = [
@@ -17,18 +22,26 @@ const IN_RUST: [Ban; 4] = [
         rule: "unfinished",
         words: &[concat!("to", "do!("), concat!("unimplem", "ented!("), concat!("db", "g!(")],
         instead: "finish it, or refuse by name with an error",
+        accepted_by: None,
     },
     Ban {
         rule: "sleep",
         words: &[concat!("thread::", "sleep("), concat!("time::", "sleep(")],
-        instead: "wait on a condition: gofer_testkit::wait_for in tests, Clock::sleep_until elsewhere",
+        instead: "wait on a condition (gofer_testkit::wait_for, Clock::sleep_until), or say why above: // sleeps: ...",
+        accepted_by: Some("// sleeps: "),
     },
     Ban {
         rule: "cause",
         words: &[concat!("{sour", "ce}"), concat!("{sour", "ce:")],
         instead: "a message is one link of the chain: the log prints the cause",
+        accepted_by: None,
     },
-    Ban { rule: "ignore", words: &[concat!("#[ign", "ore]")], instead: "say why: #[ignore = \"...\"]" },
+    Ban {
+        rule: "ignore",
+        words: &[concat!("#[ign", "ore]")],
+        instead: "say why: #[ignore = \"...\"]",
+        accepted_by: None,
+    },
 ];
 
 const ANYWHERE: [Ban; 2] = [
@@ -36,11 +49,13 @@ const ANYWHERE: [Ban; 2] = [
         rule: "marks",
         words: &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")],
         instead: "do it, or write an issue",
+        accepted_by: None,
     },
     Ban {
         rule: "issue-number",
         words: &[concat!("issue ", "#"), concat!("fixes ", "#")],
         instead: "say what, not which number",
+        accepted_by: None,
     },
 ];
 
@@ -54,7 +69,7 @@ pub(crate) fn check(tree: &Tree) -> Outcome {
     }
     let paths = machine_paths(&root().display().to_string());
     for file in &tree.files {
-        findings.extend(paths.iter().flat_map(|path| hits(file, path, "a path of one machine")));
+        findings.extend(paths.iter().flat_map(|path| hits(file, path, "a path of one machine", None)));
     }
     Outcome::of(findings)
 }
@@ -63,14 +78,24 @@ fn banned(tree: &Tree, ban: &Ban, applies: impl Fn(&File) -> bool) -> Vec<String
     let (excepted, mut findings) = exceptions::of(tree, ban.rule);
     let files = tree.files.iter().filter(|file| applies(file));
     for file in files.filter(|file| !excepted.iter().any(|exception| exception.path == file.path)) {
-        findings.extend(ban.words.iter().flat_map(|word| hits(file, word, ban.instead)));
+        findings.extend(ban.words.iter().flat_map(|word| hits(file, word, ban.instead, ban.accepted_by)));
     }
     findings
 }
 
-fn hits(file: &File, word: &str, why: &str) -> Vec<String> {
-    let lines = file.lines().filter(|line| stands_in(line.text, word));
+fn hits(file: &File, word: &str, why: &str, accepted_by: Option<&str>) -> Vec<String> {
+    let mut above = "";
+    let lines = file.lines().filter(|line| {
+        let accepted = accepted_by.is_some_and(|mark| gives_reason(above, mark));
+        above = line.text;
+        !accepted && stands_in(line.text, word)
+    });
     lines.map(|line| format!("{}:{}: `{word}`: {why}", file.path, line.number)).collect()
+}
+
+/// Whether a line is a comment that begins with the mark and goes on with a reason.
+fn gives_reason(line: &str, mark: &str) -> bool {
+    line.trim_start().strip_prefix(mark).is_some_and(|reason| reason.trim().len() > REASON)
 }
 
 /// Whether a line contains a word that is not a part of a longer one.
@@ -98,7 +123,7 @@ mod tests {
     #[test]
     fn a_word_is_told_with_its_line() {
         let file = File { path: "a.rs".to_owned(), text: "x\n  to".to_owned() + "do!()\n" };
-        assert_eq!(hits(&file, IN_RUST[0].words[0], "why"), ["a.rs:2: `to".to_owned() + "do!(`: why"]);
+        assert_eq!(hits(&file, IN_RUST[0].words[0], "why", None), ["a.rs:2: `to".to_owned() + "do!(`: why"]);
     }
 
     #[test]
@@ -115,6 +140,32 @@ mod tests {
         let files =
             vec![file("a.rs", word.clone()), file("b.rs", word), file("xtask/exceptions.toml", exception)];
         assert_eq!(banned(&Tree { files }, &IN_RUST[1], |_| true).len(), 1);
+    }
+
+    #[test]
+    fn a_sleep_with_its_reason_on_the_line_above_is_accepted() {
+        let ban = &IN_RUST[1];
+        let found = |above: &str| {
+            let text = format!("{above}    tokio::{}x)\n", ban.words[1]);
+            hits(&File { path: "a.rs".to_owned(), text }, ban.words[1], "why", ban.accepted_by).len()
+        };
+        assert_eq!(found("    // sleeps: a back-off between tries\n"), 0);
+        for above in ["", "    // sleeps: \n", "    // sleeps: why\n", "    // a back-off between tries\n"] {
+            assert_eq!(found(above), 1, "{above:?}");
+        }
+        assert_eq!(found("// sleeps: a back-off between tries\n\n"), 1, "the reason stands at the place");
+    }
+
+    #[test]
+    fn one_reason_accepts_one_sleep_and_no_other_ban() {
+        let ban = &IN_RUST[1];
+        let line = format!("tokio::{}x)\n", ban.words[1]);
+        let text = format!("// sleeps: a back-off between tries\n{line}{line}");
+        let file = File { path: "a.rs".to_owned(), text };
+        assert_eq!(hits(&file, ban.words[1], "why", ban.accepted_by).len(), 1);
+        let text = format!("// sleeps: a back-off between tries\n{}x)\n", IN_RUST[0].words[0]);
+        let files = vec![File { path: "a.rs".to_owned(), text }];
+        assert_eq!(banned(&Tree { files }, &IN_RUST[0], |_| true).len(), 1);
     }
 
     #[test]

@@ -118,6 +118,7 @@ impl Door {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
+                // sleeps: nothing tells of a free descriptor, and accepting at once would spin
                 return tokio::time::sleep(PAUSE).await;
             }
         };

@@ -112,6 +112,7 @@ async fn within_patience<T>(
 ) -> Result<(), T> {
     let patience = async {
         draining.cancelled().await;
+        // sleeps: the time-out arm of the select below; it begins only once the server drains
         tokio::time::sleep(limit).await;
     };
     let mut serving = std::pin::pin!(serving);
