@@ -51,10 +51,14 @@ pub(super) fn storage(error: &BackendError) -> Problem {
         | ErrorKind::Internal => (Code::Internal, codes::DEFECT, "the server failed at its storage"),
     };
     let problem = advised(Problem::new(status, code, text), error);
-    let problem = if error.kind().outcome_unknown() {
-        problem.hint("whether a change took effect is not known; look before you repeat it")
-    } else {
-        problem
+    let problem = match error.kind() {
+        ErrorKind::Exhausted => {
+            problem.hint("make room on the disk of the data directory; nothing that was acknowledged is lost")
+        }
+        kind if kind.outcome_unknown() => {
+            problem.hint("whether a change took effect is not known; look before you repeat it")
+        }
+        _ => problem,
     };
     problem.next("gofer status --check")
 }
