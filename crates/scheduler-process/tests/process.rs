@@ -47,6 +47,7 @@ fn main() -> ExitCode {
     let mut trials = tests![
         tasks_of_a_killed_server_are_adopted_with_their_process_ids,
         a_server_killed_at_any_moment_starts_nothing_twice,
+        two_servers_that_start_the_same_task_start_it_once,
         a_killed_shim_is_noticed_and_its_processes_are_ended,
         a_shim_that_was_killed_while_no_server_lived_is_noticed,
         fifty_megabytes_arrive_unchanged,
@@ -269,6 +270,22 @@ async fn a_server_killed_at_any_moment_starts_nothing_twice(_: World) {
         assert_eq!(scheduler.list().await.unwrap().len() as u128, TASKS);
     }
     assert!(cut > 0, "no server was killed before it was done");
+}
+
+async fn two_servers_that_start_the_same_task_start_it_once(world: World) {
+    let (one, other) = (world.open().await, world.open().await);
+    let mut ran = 0;
+    for number in 0..60 {
+        let (id, task) = (id(number), marked(&world.harness.places, number));
+        world.harness.places.open_gate("all");
+        let (first, second) = tokio::join!(in_time(one.start(&id, &task)), in_time(other.start(&id, &task)));
+        let outcomes = [first.unwrap().outcome, second.unwrap().outcome];
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == StartOutcome::Created).count(), 1);
+        assert_eq!(wait(&one, &id).await, Cause::ExitCode(7));
+        assert_eq!(wait(&other, &id).await, Cause::ExitCode(7));
+        ran += world.harness.places.witnesses(&number.to_string());
+    }
+    assert_eq!(ran, 60, "each ran once");
 }
 
 async fn a_killed_shim_is_noticed_and_its_processes_are_ended(world: World) {
