@@ -281,9 +281,18 @@ task "zeta" "rust:1.95" {
   shell    = ["bash", "-c"]
   env_vars = { REV = var.rev, TOKEN = "secret{{ deploy }}" }
   timeout  = "30m"
-  retry { attempts = 3, exit_codes = [75] }
-  resources { cpu = 0.5, memory = "256MiB" }
-  registry_auth { user = "me", pass = "secret{{ registry }}" }
+  retry {
+    attempts   = 3
+    exit_codes = [75]
+  }
+  resources {
+    cpu    = 0.5
+    memory = "256MiB"
+  }
+  registry_auth {
+    user = "me"
+    pass = "secret{{ registry }}"
+  }
   outputs = { dist = ["target"] }
 }
 task "alpha" "rust:1.95" {
@@ -292,20 +301,15 @@ task "alpha" "rust:1.95" {
   allow_failure = true
   inputs        = ["dist"]
   matrix        = { os = ["a", "b"] }
-  checkout { url = "https://git.example/x.git", depth = 1 }
+  checkout {
+    url   = "https://git.example/x.git"
+    depth = 1
+  }
 }
 "#;
 
     fn read(name: &str, text: &str) -> Pipeline {
-        let source = Source::new(
-            name,
-            text.replace("{ attempts = 3, exit_codes = [75] }", "{\n attempts = 3\n exit_codes = [75]\n}")
-                .replace("{ cpu = 0.5, memory = \"256MiB\" }", "{\n cpu = 0.5\n memory = \"256MiB\"\n}")
-                .replace("{ user = \"me\", pass", "{\n user = \"me\"\n pass")
-                .replace("registry }}\" }", "registry }}\"\n}")
-                .replace("x.git\", depth = 1 }", "x.git\"\n depth = 1\n}")
-                .replace("checkout { url", "checkout {\n url"),
-        );
+        let source = Source::new(name, text);
         let parsed = parse(&source, &Limits::default());
         let problems: String = parsed.problems.iter().map(|p| gofer_pipeline::render(p, &source)).collect();
         parsed.pipeline.unwrap_or_else(|| panic!("{problems}\n{}", source.text()))

@@ -1,277 +1,51 @@
-//! The examples of every command's help. Each is parsed by a test.
+//! The examples of every command's help: `help/examples.txt`. Each is parsed by a test.
+//!
+//! The file has the path of a command at the beginning of a line, and its examples indented below it.
 
 use clap::Command;
 
-/// A command, and what it is good for.
-type Example = (&'static str, &'static str);
+const EXAMPLES: &str = include_str!("../../help/examples.txt");
 
-/// Commands below `gofer`, with at least two examples each.
-const EXAMPLES: &[(&str, &[Example])] = &[
-    (
-        "",
-        &[
-            ("gofer local examples/hello", "run a file here, without a server"),
-            ("gofer start hello", "start a run and follow it"),
-        ],
-    ),
-    (
-        "init",
-        &[
-            ("gofer init hello", "write ./hello/pipeline.hcl"),
-            ("gofer init --template dag demo", "one with branches"),
-        ],
-    ),
-    (
-        "local",
-        &[("gofer local", "run ./pipeline.hcl"), ("gofer local ci.hcl -v rev=main", "give it a variable")],
-    ),
-    (
-        "dev",
-        &[
-            ("gofer dev", "serve, and apply ./*.hcl when saved"),
-            ("gofer dev --ephemeral --port 0", "forget all at the end"),
-        ],
-    ),
-    (
-        "up",
-        &[
-            ("gofer up", "register ./pipeline.hcl after asking"),
-            ("gofer up ci.hcl --yes --start", "in a script"),
-        ],
-    ),
-    (
-        "start",
-        &[
-            ("gofer start hello", "start and follow"),
-            ("gofer start build@3 -v rev=next --detach", "an older version"),
-        ],
-    ),
-    (
-        "watch",
-        &[
-            ("gofer watch hello/12", "until it ends"),
-            ("gofer watch - -o jsonl", "your last run, for programs"),
-        ],
-    ),
-    (
-        "logs",
-        &[
-            ("gofer logs hello/12 -f", "all tasks, until the run ends"),
-            ("gofer logs - --failed --tail 50", "why it failed"),
-        ],
-    ),
-    (
-        "wait",
-        &[
-            ("gofer wait hello/12 --timeout 10m", "give up after that"),
-            ("gofer wait - && echo done", "the exit code tells"),
-        ],
-    ),
-    (
-        "cancel",
-        &[
-            ("gofer cancel hello/12 --reason 'wrong branch'", "let it clean up"),
-            ("gofer cancel - --force", "kill at once"),
-        ],
-    ),
-    (
-        "ps",
-        &[
-            ("gofer ps", "everything that runs or waits"),
-            ("gofer ps hello --json=ref,state", "of one pipeline"),
-        ],
-    ),
-    (
-        "status",
-        &[
-            ("gofer status --check", "ask each backend now"),
-            ("gofer status --json=running_runs", "for a monitor"),
-        ],
-    ),
-    ("pipeline", &[("gofer pipeline list", ""), ("gofer pipeline get hello", "")]),
-    (
-        "pipeline list",
-        &[
-            ("gofer pipeline list", "of all namespaces"),
-            ("gofer pipeline ls -n team -o name", "only addresses"),
-        ],
-    ),
-    (
-        "pipeline get",
-        &[
-            ("gofer pipeline get hello", "its newest version"),
-            ("gofer pipeline get hello@2 --json", "an older one"),
-        ],
-    ),
-    (
-        "pipeline apply",
-        &[
-            ("gofer pipeline apply ci.hcl", "ask before"),
-            ("gofer pipeline apply ci.hcl --yes", "in a script"),
-        ],
-    ),
-    (
-        "pipeline plan",
-        &[
-            ("gofer pipeline plan", "what would change"),
-            ("gofer pipeline plan ci.hcl --exit-code", "20 if something"),
-        ],
-    ),
-    (
-        "pipeline validate",
-        &[("gofer pipeline validate", "check ./pipeline.hcl"), ("gofer pipeline validate ci.hcl --json", "")],
-    ),
-    (
-        "pipeline graph",
-        &[
-            ("gofer pipeline graph hello", ""),
-            ("gofer pipeline graph --file pipeline.hcl", "without a server"),
-        ],
-    ),
-    (
-        "pipeline diff",
-        &[
-            ("gofer pipeline diff hello@1 hello@2", ""),
-            ("gofer pipeline diff hello@1 hello", "against the newest"),
-        ],
-    ),
-    (
-        "pipeline versions",
-        &[("gofer pipeline versions hello", ""), ("gofer pipeline versions hello --limit 5", "")],
-    ),
-    ("pipeline enable", &[("gofer pipeline enable hello", ""), ("gofer pipeline enable team::hello", "")]),
-    ("pipeline disable", &[("gofer pipeline disable hello", ""), ("gofer pipeline disable team::hello", "")]),
-    (
-        "pipeline delete",
-        &[("gofer pipeline delete hello", "asks before"), ("gofer pipeline rm hello --yes", "in a script")],
-    ),
-    (
-        "pipeline export",
-        &[("gofer pipeline export hello", ""), ("gofer pipeline export hello@2", "an older version")],
-    ),
-    ("run", &[("gofer run list", ""), ("gofer run get hello/latest", "")]),
-    (
-        "run list",
-        &[("gofer run list hello", "of one pipeline"), ("gofer run ls --state failed --all -o name", "")],
-    ),
-    ("run get", &[("gofer run get hello/12", ""), ("gofer run get hello/latest-failed --json", "")]),
-    ("run start", &[("gofer run start hello", ""), ("gofer run start hello --wait 10m", "without output")]),
-    ("run watch", &[("gofer run watch hello/12", ""), ("gofer run watch -", "your last run")]),
-    ("run logs", &[("gofer run logs hello/12 --task test", ""), ("gofer run logs - -f", "your last run")]),
-    ("run wait", &[("gofer run wait hello/12", ""), ("gofer run wait - --timeout 5m", "give up after that")]),
-    ("run cancel", &[("gofer run cancel hello/12", ""), ("gofer run cancel -", "your last run")]),
-    ("task", &[("gofer task list hello/12", ""), ("gofer task get hello/12/test", "")]),
-    (
-        "task list",
-        &[("gofer task list hello/12", ""), ("gofer task ls - --json=task,state", "of your last run")],
-    ),
-    (
-        "task get",
-        &[("gofer task get hello/12/test", "with its attempts"), ("gofer task get -/test --json", "")],
-    ),
-    (
-        "task logs",
-        &[("gofer task logs hello/12/test", ""), ("gofer task logs hello/12/test#2", "the second attempt")],
-    ),
-    ("event", &[("gofer event list --newest", ""), ("gofer event follow", "")]),
-    (
-        "event list",
-        &[("gofer event list --newest --limit 5", ""), ("gofer event list hello --type run --since 1h", "")],
-    ),
-    (
-        "event follow",
-        &[
-            ("gofer event follow", "from now on"),
-            ("gofer event follow --since-seq 1 -o jsonl", "from the beginning"),
-        ],
-    ),
-    ("namespace", &[("gofer namespace list", ""), ("gofer namespace create team", "")]),
-    ("namespace list", &[("gofer namespace list", ""), ("gofer namespace ls -o name", "")]),
-    ("namespace get", &[("gofer namespace get team", ""), ("gofer namespace get default --json", "")]),
-    (
-        "namespace create",
-        &[("gofer namespace create team", ""), ("gofer namespace create team --description 'The team'", "")],
-    ),
-    (
-        "namespace update",
-        &[
-            ("gofer namespace update team --description 'Us'", ""),
-            ("gofer namespace update team", "forget it"),
-        ],
-    ),
-    (
-        "namespace delete",
-        &[("gofer namespace delete team", "asks before"), ("gofer namespace rm team --yes", "in a script")],
-    ),
-    ("server", &[("gofer server start", ""), ("gofer server health", "")]),
-    (
-        "server start",
-        &[
-            ("gofer server start --config gofer.toml", ""),
-            ("gofer server start --listen 127.0.0.1:0 --data ./data", ""),
-        ],
-    ),
-    (
-        "server config",
-        &[("gofer server config check --config gofer.toml", ""), ("gofer server config show --sources", "")],
-    ),
-    (
-        "server config check",
-        &[
-            ("gofer server config check", "defaults and environment"),
-            ("gofer server config check --config gofer.toml", ""),
-        ],
-    ),
-    (
-        "server config show",
-        &[("gofer server config show", ""), ("gofer server config show --sources --config gofer.toml", "")],
-    ),
-    (
-        "server health",
-        &[
-            ("gofer server health", "exit 7 if it does not answer"),
-            ("gofer server health -o none", "only the exit code"),
-        ],
-    ),
-    ("doctor", &[("gofer doctor", "exit 6 if something is wrong"), ("gofer doctor --json", "for a report")]),
-    ("explain", &[("gofer explain E0101", "a code"), ("gofer explain timed_out", "a state")]),
-    (
-        "completion",
-        &[
-            ("gofer completion bash > ~/.local/share/bash-completion/completions/gofer", ""),
-            ("gofer completion zsh", ""),
-        ],
-    ),
-    ("version", &[("gofer version", ""), ("gofer version --json=version", "")]),
-];
+/// The path of the whole program in the file.
+const ROOT: &str = "gofer";
 
-/// Adds the examples to a command and to all below it.
+/// What stands before a remark.
+const REMARK: &str = "   # ";
+
+/// The last line of every long help.
+const MORE: &str = "More: `gofer help exit-codes`, also addresses, environment, json, colours.";
+
+/// Adds the examples to a command and to all below it. The path is without the name of the program.
 pub(crate) fn attach(command: Command, path: &str) -> Command {
-    let key = path.strip_prefix("gofer").unwrap_or(path).trim_start();
-    let command = match text(key) {
-        Some(text) => {
-            let more = "More: `gofer help exit-codes`, also addresses, environment, json, colours.";
-            command.after_help(text.clone()).after_long_help(format!("{text}\n\n{more}"))
-        }
-        None => command,
+    let lines = aligned(&of(if path.is_empty() { ROOT } else { path }));
+    let text = format!("Examples:\n{}", lines.join("\n"));
+    let command = if lines.is_empty() {
+        command
+    } else {
+        command.after_help(text.clone()).after_long_help(format!("{text}\n\n{MORE}"))
     };
     command.mut_subcommands(|inner| {
         let path = format!("{path} {}", inner.get_name());
-        attach(inner, &path)
+        attach(inner, path.trim_start())
     })
 }
 
-fn text(key: &str) -> Option<String> {
-    let (_, examples) = EXAMPLES.iter().find(|(path, _)| *path == key)?;
-    let width = examples.iter().map(|(command, _)| command.len()).max()?;
-    let lines: Vec<String> = examples
-        .iter()
-        .map(|(command, why)| {
-            let why = if why.is_empty() { String::new() } else { format!("   # {why}") };
-            format!("  {command:width$}{why}").trim_end().to_owned()
-        })
-        .collect();
-    Some(format!("Examples:\n{}", lines.join("\n")))
+/// The examples of one command, as they stand in the file.
+fn of(path: &str) -> Vec<&'static str> {
+    let below = EXAMPLES.lines().skip_while(|line| *line != path).skip(1);
+    below.take_while(|line| line.starts_with(' ')).collect()
+}
+
+/// The same with the remarks in one column.
+fn aligned(lines: &[&str]) -> Vec<String> {
+    let parts: Vec<(&str, &str)> =
+        lines.iter().map(|line| line.split_once(REMARK).unwrap_or((line, ""))).collect();
+    let width = parts.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
+    let line = |(command, remark): &(&str, &str)| match *remark {
+        "" => (*command).to_owned(),
+        remark => format!("{command:width$}{REMARK}{remark}"),
+    };
+    parts.iter().map(line).collect()
 }
 
 #[cfg(test)]
@@ -279,7 +53,7 @@ mod tests {
     use super::*;
 
     fn paths(command: &Command, path: &str, all: &mut Vec<String>) {
-        all.push(path.to_owned());
+        all.push(if path.is_empty() { ROOT.to_owned() } else { path.to_owned() });
         for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
             paths(inner, format!("{path} {}", inner.get_name()).trim_start(), all);
         }
@@ -287,7 +61,8 @@ mod tests {
 
     /// Splits as a shell would, as far as the examples need it.
     fn words(line: &str) -> Vec<String> {
-        let line = line.split(" > ").next().unwrap_or(line).split(" && ").next().unwrap_or(line);
+        let line =
+            [REMARK, " > ", " && "].iter().fold(line, |line, end| line.split(end).next().unwrap_or(line));
         let quoted = |(n, piece): (usize, &str)| -> Vec<String> {
             if n % 2 == 1 {
                 vec![piece.to_owned()]
@@ -302,23 +77,48 @@ mod tests {
     fn every_command_has_two_examples_and_every_example_a_command() {
         let mut all = Vec::new();
         paths(&crate::args::grammar(), "", &mut all);
-        let with: Vec<String> = EXAMPLES.iter().map(|(path, _)| (*path).to_owned()).collect();
+        let with: Vec<&str> = EXAMPLES.lines().filter(|line| !line.starts_with(' ')).collect();
         assert_eq!(all, with);
-        assert!(EXAMPLES.iter().all(|(_, examples)| examples.len() >= 2));
+        assert!(all.iter().all(|path| of(path).len() >= 2));
     }
 
     #[test]
     fn every_example_can_be_typed() {
-        for (path, examples) in EXAMPLES {
-            for (line, _) in *examples {
-                assert!(path.is_empty() || line.contains(path.split(' ').next().unwrap_or(path)), "{line}");
-                let parsed = crate::args::grammar().try_get_matches_from(words(line));
-                assert!(
-                    parsed.is_ok(),
-                    "{line}: {}",
-                    parsed.err().map(|e| e.to_string()).unwrap_or_default()
-                );
-            }
+        for line in EXAMPLES.lines().filter(|line| line.starts_with(' ')) {
+            let parsed = crate::args::grammar().try_get_matches_from(words(line));
+            assert!(parsed.is_ok(), "{line}: {}", parsed.err().map(|e| e.to_string()).unwrap_or_default());
         }
+    }
+
+    #[test]
+    fn the_short_help_of_every_command_fits_a_screen() {
+        const SCREEN: usize = 40;
+        let mut all = Vec::new();
+        paths(&crate::args::grammar(), "", &mut all);
+        for path in all {
+            let text = help(&path, "-h");
+            assert!(text.lines().count() <= SCREEN, "{path}: {} lines\n{text}", text.lines().count());
+        }
+    }
+
+    #[test]
+    fn the_short_help_of_every_command_is_known() {
+        let mut all = Vec::new();
+        paths(&crate::args::grammar(), "", &mut all);
+        let texts: Vec<String> =
+            all.iter().map(|path| format!("$ {path} -h\n{}", help(path, "-h"))).collect();
+        insta::assert_snapshot!(texts.join("\n"));
+    }
+
+    #[test]
+    fn the_long_help_tells_everything() {
+        insta::assert_snapshot!(help("start", "--help"));
+    }
+
+    fn help(path: &str, flag: &str) -> String {
+        let words = path.split(' ').filter(|word| *word != ROOT).chain([flag]);
+        let error =
+            crate::args::grammar().term_width(100).try_get_matches_from([ROOT].into_iter().chain(words));
+        error.expect_err("help is no command").to_string()
     }
 }

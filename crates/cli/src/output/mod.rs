@@ -176,6 +176,9 @@ impl Ui {
         if self.machine() {
             return self.stderr(&failure.json());
         }
+        if failure.exit == Exit::Declined {
+            return self.stderr(&failure.message);
+        }
         let text = failure.human(self.verbose > 0);
         let head = format!("error[{}]:", failure.code);
         let red = style::paint(self.style.colour_err, Colour::Red, &head);
@@ -273,14 +276,12 @@ impl Ui {
         if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
             return Ok(());
         }
-        Err(Failure::new(DECLINED, Exit::Declined, "nothing was changed"))
+        Err(Failure::new("E0010", Exit::Declined, "nothing was changed"))
     }
 }
 
 /// Not an error: the reader of standard output closed it.
-pub(crate) const CLOSED: &str = "closed";
-/// Not an error: the answer was no.
-pub(crate) const DECLINED: &str = "declined";
+const CLOSED: &str = "closed";
 
 /// Checks the fields of `--json=` before anything is done.
 pub(crate) fn check_fields(fields: &[String], known: &[&str]) -> Result<(), Failure> {
@@ -304,4 +305,136 @@ fn picked<T: View>(view: &T, fields: &[String]) -> Result<BTreeMap<String, serde
 
 fn to_json<T: Serialize>(value: &T) -> Result<String, Failure> {
     serde_json::to_string(value).map_err(|cause| Failure::internal("cannot write JSON").because(&cause))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::output::style::{ColorChoice, Surroundings};
+    use crate::views::NamespaceView;
+
+    /// What was written, for a look afterwards.
+    #[derive(Clone, Default)]
+    struct Paper(Arc<Mutex<Vec<u8>>>);
+
+    impl Paper {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().expect("the paper").clone()).expect("text")
+        }
+    }
+
+    impl Write for Paper {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("the paper").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What goes to standard output and standard error in this form.
+    fn written(format: Format, write: impl FnOnce(&mut Ui)) -> (String, String) {
+        let (out, err) = (Paper::default(), Paper::default());
+        let style =
+            Style::new(&Surroundings::default(), ColorChoice::Never, None, gofer_types::Timestamp::default());
+        let mut ui = Ui::new(style, Box::new(out.clone()), Box::new(err.clone()));
+        ui.format = format;
+        write(&mut ui);
+        (out.text(), err.text())
+    }
+
+    fn page(names: &[&str], next: Option<&str>) -> Listing<NamespaceView> {
+        let view = |name: &&str| NamespaceView {
+            name: (*name).to_owned(),
+            description: "x".to_owned(),
+            created: None,
+        };
+        let items = names.iter().map(view).collect();
+        let command = "gofer namespace list".to_owned();
+        Listing { items, next: next.map(str::to_owned), noun: "namespace", command }
+    }
+
+    fn listed(format: Format, names: &[&str], next: Option<&str>) -> (String, String) {
+        written(format, |ui| ui.list(page(names, next)).expect("written"))
+    }
+
+    #[test]
+    fn an_empty_list_is_a_list() {
+        let (out, err) = listed(Format::Json, &[], None);
+        assert_eq!(out, "{\"schema\":\"gofer.v1.NamespaceList\",\"items\":[],\"next_page_token\":null}\n");
+        assert_eq!(err, "");
+        assert_eq!(listed(Format::Jsonl, &[], None).0, "");
+        assert_eq!(listed(Format::Table, &[], None), (String::new(), "no namespaces\n".to_owned()));
+    }
+
+    #[test]
+    fn a_page_names_the_next_one() {
+        let (out, err) = listed(Format::Table, &["a"], Some("t0"));
+        assert_eq!(out, "NAMESPACE  CREATED  DESCRIPTION\na          -        x\n");
+        assert_eq!(err, "next: gofer namespace list --page-token t0   the next page\n");
+        assert!(listed(Format::Json, &["a"], Some("t0")).0.contains("\"next_page_token\":\"t0\""));
+    }
+
+    #[test]
+    fn lines_of_json_have_no_envelope_and_names_are_bare() {
+        let (out, _) = listed(Format::Jsonl, &["a", "b"], None);
+        assert_eq!(out.lines().count(), 2);
+        assert!(out.starts_with("{\"schema\":\"gofer.v1.Namespace\",\"name\":\"a\""), "{out}");
+        assert_eq!(listed(Format::Name, &["a", "b"], None).0, "a\nb\n");
+        assert_eq!(listed(Format::None, &["a"], None), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn only_picked_fields_are_written() {
+        let (out, _) = written(Format::Json, |ui| {
+            ui.fields = Some(vec!["name".to_owned()]);
+            ui.list(page(&["a"], None)).expect("written");
+        });
+        assert!(out.contains("\"items\":[{\"name\":\"a\"}]"), "{out}");
+    }
+
+    #[test]
+    fn a_wrong_field_lists_the_right_ones() {
+        let fields = |text: &str| check_fields(&[text.to_owned()], &["name", "description"]);
+        let failure = fields("nam").expect_err("a wrong field");
+        assert_eq!(failure.exit, Exit::Usage);
+        assert_eq!(failure.hint.as_deref(), Some("did you mean `name`? the fields are: name, description"));
+        assert!(fields("").expect_err("no field").message.contains("needs"));
+        assert!(fields("description").is_ok());
+    }
+
+    #[test]
+    fn an_error_leaves_standard_output_empty() {
+        let failure = Failure::usage("E0002", "no");
+        let (out, err) = written(Format::Json, |ui| ui.fail(&failure));
+        assert_eq!((out.as_str(), err.lines().count()), ("", 1));
+        let (out, err) = written(Format::Table, |ui| ui.fail(&failure));
+        assert!(out.is_empty() && err.starts_with("error[E0002]: no\n"), "{err}");
+    }
+
+    #[test]
+    fn a_quiet_command_says_only_data_and_errors() {
+        let (out, err) = written(Format::Table, |ui| {
+            ui.quiet = true;
+            ui.note("a note");
+            ui.next(&[("gofer status".to_owned(), "why")]);
+            ui.text("data\n").expect("written");
+            ui.fail(&Failure::usage("E0002", "no"));
+        });
+        assert_eq!(out, "data\n");
+        assert!(!err.contains("note") && !err.contains("next:") && err.contains("E0002"), "{err}");
+    }
+
+    #[test]
+    fn off_a_terminal_a_confirmation_must_have_been_given() {
+        let (_, err) = written(Format::Table, |ui| {
+            assert_eq!(ui.confirm("Sure?", false).map_err(|failure| failure.exit), Err(Exit::Usage));
+            assert!(ui.confirm("Sure?", true).is_ok());
+        });
+        assert_eq!(err, "", "nobody is asked");
+    }
 }

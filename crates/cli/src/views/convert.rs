@@ -1,0 +1,322 @@
+//! From the messages of the wire to what programs see.
+
+use gofer_proto::v1 as pb;
+use gofer_types::{Namespace, RunState, TaskState, Timestamp};
+
+use super::{
+    Attempt, Backend, Cancel, Cause, Dependency, Event, LogLine, NamespaceView, Pipeline, Run, Status,
+    TaskConfig, TaskRun, Time, Variable, Version,
+};
+
+/// An address, without the namespace where it is the default one.
+pub(crate) fn address(namespace: &str, rest: &str) -> String {
+    if namespace.is_empty() || namespace == Namespace::default_name().as_str() {
+        rest.to_owned()
+    } else {
+        format!("{namespace}::{rest}")
+    }
+}
+
+/// A time of the wire.
+pub(crate) fn time(at: Option<&prost_types::Timestamp>) -> Option<Time> {
+    let at = at?;
+    let micros = at.seconds.checked_mul(1_000_000)?.checked_add(i64::from(at.nanos) / 1000)?;
+    Some(Time(Timestamp::from_micros(micros)))
+}
+
+/// Milliseconds of a duration of the wire.
+pub(crate) fn millis(span: Option<&prost_types::Duration>) -> Option<u64> {
+    let span = span?;
+    let secs = u64::try_from(span.seconds).ok()?.checked_mul(1000)?;
+    secs.checked_add(u64::try_from(span.nanos).unwrap_or(0) / 1_000_000)
+}
+
+fn between(from: Option<Time>, to: Option<Time>) -> Option<u64> {
+    u64::try_from(to?.0.since(from?.0).as_millis()).ok()
+}
+
+fn filled(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn counted(number: u64) -> Option<u64> {
+    (number > 0).then_some(number)
+}
+
+/// The state of a run on the wire; an unknown one is `None`.
+pub(crate) fn run_state(state: pb::RunState) -> Option<RunState> {
+    Some(match state {
+        pb::RunState::Unspecified => return None,
+        pb::RunState::Queued => RunState::Queued,
+        pb::RunState::Running => RunState::Running,
+        pb::RunState::Succeeded => RunState::Succeeded,
+        pb::RunState::Failed => RunState::Failed,
+        pb::RunState::Errored => RunState::Errored,
+        pb::RunState::Cancelled => RunState::Cancelled,
+        pb::RunState::TimedOut => RunState::TimedOut,
+    })
+}
+
+/// The state of a run as the wire has it.
+pub(crate) fn run_state_of(state: RunState) -> pb::RunState {
+    match state {
+        RunState::Queued => pb::RunState::Queued,
+        RunState::Running => pb::RunState::Running,
+        RunState::Succeeded => pb::RunState::Succeeded,
+        RunState::Failed => pb::RunState::Failed,
+        RunState::Errored => pb::RunState::Errored,
+        RunState::Cancelled => pb::RunState::Cancelled,
+        RunState::TimedOut => pb::RunState::TimedOut,
+    }
+}
+
+/// The state of a task run on the wire; an unknown one is `None`.
+pub(crate) fn task_state(state: pb::TaskState) -> Option<TaskState> {
+    Some(match state {
+        pb::TaskState::Unspecified => return None,
+        pb::TaskState::Waiting => TaskState::Waiting,
+        pb::TaskState::Pending => TaskState::Pending,
+        pb::TaskState::Running => TaskState::Running,
+        pb::TaskState::Succeeded => TaskState::Succeeded,
+        pb::TaskState::Failed => TaskState::Failed,
+        pb::TaskState::Errored => TaskState::Errored,
+        pb::TaskState::Lost => TaskState::Lost,
+        pb::TaskState::Cancelled => TaskState::Cancelled,
+        pb::TaskState::TimedOut => TaskState::TimedOut,
+        pb::TaskState::Skipped => TaskState::Skipped,
+    })
+}
+
+fn run_word(state: pb::RunState) -> &'static str {
+    run_state(state).map_or("unknown", RunState::as_str)
+}
+
+fn task_word(state: pb::TaskState) -> &'static str {
+    task_state(state).map_or("unknown", TaskState::as_str)
+}
+
+impl From<pb::Cause> for Cause {
+    fn from(cause: pb::Cause) -> Self {
+        Self {
+            kind: cause.kind,
+            text: cause.text,
+            tasks: (!cause.tasks.is_empty()).then_some(cause.tasks),
+            exit_code: cause.exit_code,
+            signal: cause.signal,
+            limit_ms: millis(cause.limit.as_ref()),
+        }
+    }
+}
+
+impl From<pb::Run> for Run {
+    fn from(run: pb::Run) -> Self {
+        let (started, ended) = (time(run.started.as_ref()), time(run.ended.as_ref()));
+        let state = run_word(run.state());
+        let cancel = run.cancel.map(|cancel| Cancel {
+            at: time(cancel.at.as_ref()),
+            actor: cancel.actor,
+            reason: cancel.reason,
+            force: cancel.force,
+        });
+        Self {
+            r#ref: address(&run.namespace, &format!("{}/{}", run.pipeline, run.number)),
+            namespace: run.namespace,
+            pipeline: run.pipeline,
+            number: run.number,
+            version: run.version,
+            state,
+            actor: run.actor,
+            trigger: run.trigger,
+            variables: run.variables.into_iter().collect(),
+            tasks: run.tasks,
+            cause: run.cause.map(Into::into),
+            idempotency_key: filled(run.idempotency_key),
+            created: time(run.created.as_ref()),
+            started,
+            ended,
+            deadline: time(run.deadline.as_ref()),
+            duration_ms: between(started, ended),
+            cancel,
+            task_list: None,
+        }
+    }
+}
+
+impl From<pb::TaskRun> for TaskRun {
+    fn from(task: pb::TaskRun) -> Self {
+        let (started, ended) = (time(task.started.as_ref()), time(task.ended.as_ref()));
+        let state = task_word(task.state());
+        let depends_on = task.depends_on.into_iter();
+        Self {
+            r#ref: address(&task.namespace, &format!("{}/{}/{}", task.pipeline, task.run, task.task)),
+            namespace: task.namespace,
+            pipeline: task.pipeline,
+            run: task.run,
+            task: task.task,
+            state,
+            attempts: task.attempts,
+            image: task.image,
+            depends_on: depends_on.map(|on| Dependency { task: on.task, condition: on.condition }).collect(),
+            cause: task.cause.map(Into::into),
+            exit_code: task.exit_code,
+            changed: time(task.changed.as_ref()),
+            started,
+            ended,
+            duration_ms: between(started, ended),
+            attempt_list: None,
+        }
+    }
+}
+
+impl From<pb::Attempt> for Attempt {
+    fn from(attempt: pb::Attempt) -> Self {
+        Self {
+            created: time(attempt.created.as_ref()),
+            started: time(attempt.started.as_ref()),
+            ended: time(attempt.ended.as_ref()),
+            exit: attempt.exit.map(Into::into),
+            id: attempt.id,
+            number: attempt.number,
+            scheduler: attempt.scheduler,
+            handle: attempt.handle,
+        }
+    }
+}
+
+impl From<pb::Pipeline> for Pipeline {
+    fn from(pipeline: pb::Pipeline) -> Self {
+        Self {
+            r#ref: address(&pipeline.namespace, &pipeline.id),
+            created: time(pipeline.created.as_ref()),
+            updated: time(pipeline.updated.as_ref()),
+            namespace: pipeline.namespace,
+            id: pipeline.id,
+            name: pipeline.name,
+            description: pipeline.description,
+            latest_version: pipeline.latest_version,
+            enabled: pipeline.enabled,
+            labels: pipeline.labels.into_iter().collect(),
+            tasks: pipeline.tasks,
+        }
+    }
+}
+
+impl From<pb::TaskConfig> for TaskConfig {
+    fn from(task: pb::TaskConfig) -> Self {
+        let depends_on = task.depends_on.into_iter();
+        Self {
+            id: task.id,
+            image: task.image,
+            description: task.description,
+            depends_on: depends_on.map(|on| Dependency { task: on.task, condition: on.condition }).collect(),
+            scheduler: task.scheduler,
+        }
+    }
+}
+
+impl From<pb::Version> for Version {
+    fn from(version: pb::Version) -> Self {
+        let variables = version.variables.into_iter().map(|variable| Variable {
+            name: variable.name,
+            r#type: variable.r#type,
+            allowed: variable.allowed,
+            description: variable.description,
+            default: variable.default,
+        });
+        Self {
+            r#ref: address(&version.namespace, &format!("{}@{}", version.pipeline, version.version)),
+            created: time(version.created.as_ref()),
+            timeout_ms: millis(version.timeout.as_ref()),
+            namespace: version.namespace,
+            pipeline: version.pipeline,
+            version: version.version,
+            actor: version.actor,
+            digest: version.digest,
+            parallelism: version.parallelism,
+            tasks: version.tasks.into_iter().map(Into::into).collect(),
+            variables: variables.collect(),
+        }
+    }
+}
+
+impl From<pb::Namespace> for NamespaceView {
+    fn from(namespace: pb::Namespace) -> Self {
+        Self {
+            created: time(namespace.created.as_ref()),
+            name: namespace.name,
+            description: namespace.description,
+        }
+    }
+}
+
+impl From<pb::Event> for Event {
+    fn from(event: pb::Event) -> Self {
+        Self {
+            seq: event.seq,
+            r#type: event.r#type,
+            actor: event.actor,
+            text: event.text,
+            time: time(event.at.as_ref()),
+            namespace: filled(event.namespace),
+            pipeline: filled(event.pipeline),
+            version: counted(event.version),
+            run: counted(event.run),
+            task: filled(event.task),
+            state: filled(event.state),
+            cause: event.cause.map(Into::into),
+            attempt: filled(event.attempt),
+            exit_code: event.exit_code,
+        }
+    }
+}
+
+impl From<pb::LogEntry> for LogLine {
+    fn from(entry: pb::LogEntry) -> Self {
+        let stream = if entry.stream() == pb::LogStream::Err { "err" } else { "out" };
+        let text = String::from_utf8_lossy(&entry.data);
+        let lossy = matches!(text, std::borrow::Cow::Owned(_)).then_some(true);
+        let text = entry.gap.is_none().then(|| text.into_owned());
+        let (gap_bytes, gap_cause) = entry.gap.map_or((None, None), |gap| (gap.bytes, Some(gap.cause)));
+        Self {
+            seq: entry.seq,
+            r#type: if gap_cause.is_some() { "gap" } else { "line" },
+            task: entry.task,
+            attempt: entry.attempt,
+            stream,
+            time: time(entry.time.as_ref()),
+            text,
+            lossy,
+            partial: entry.partial.then_some(true),
+            gap_bytes,
+            gap_cause,
+        }
+    }
+}
+
+impl From<pb::GetStatusResponse> for Status {
+    fn from(status: pb::GetStatusResponse) -> Self {
+        let backends = status.backends.into_iter().map(|backend| Backend {
+            problem: filled(backend.problem),
+            family: backend.family,
+            name: backend.name,
+            kind: backend.kind,
+            target: backend.target,
+            default: backend.default,
+            capabilities: backend.capabilities,
+            healthy: backend.healthy,
+        });
+        Self {
+            uptime_ms: millis(status.uptime.as_ref()).unwrap_or(0),
+            backends: backends.collect(),
+            version: status.version,
+            data_dir: status.data_dir,
+            epoch: status.epoch,
+            queued_runs: status.queued_runs,
+            running_runs: status.running_runs,
+            running_tasks: status.running_tasks,
+            max_running_tasks: status.max_running_tasks,
+            quarantined_runs: status.quarantined_runs,
+            last_event: status.last_event,
+        }
+    }
+}
