@@ -11,6 +11,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -211,6 +212,21 @@ fn at(sorted: &[Duration], percent: usize) -> f64 {
     sorted[(sorted.len() - 1) * percent / 100].as_secs_f64() * 1000.0
 }
 
+/// What one sync of the disk costs now. Durable figures mean nothing without it: the disk of a virtual machine may be ten
+/// times as fast in one minute as in the next.
+fn sync_cost(dir: &Path) {
+    let mut file = tempfile::tempfile_in(dir).unwrap();
+    let mut times = Vec::new();
+    for _ in 0..100 {
+        let began = Instant::now();
+        file.write_all(&[0; 4096]).unwrap();
+        file.sync_data().unwrap();
+        times.push(began.elapsed());
+    }
+    times.sort();
+    println!("  disk:         p50 {:.2} ms, p99 {:.2} ms for a sync now", at(&times, 50), at(&times, 99));
+}
+
 /// One run after the other: how long from the request to the end.
 async fn one_by_one(engine: &Engine, pipeline: &PipelineRef, count: usize) {
     let mut times = Vec::new();
@@ -284,8 +300,11 @@ async fn figures(name: &str, storage: Arc<dyn Storage>, dir: &Path, (few, many):
     let tasks =
         vec![task("a", "exit=0", None), task("b", "exit=0", Some("a")), task("c", "exit=0", Some("b"))];
     let pipeline = register(&engine, "three", tasks).await;
+    sync_cost(dir);
     one_by_one(&engine, &pipeline, few).await;
+    sync_cost(dir);
     many_at_once(&engine, &pipeline, many).await;
+    sync_cost(dir);
     wide(&engine).await;
     recovery(&home, engine).await;
 }

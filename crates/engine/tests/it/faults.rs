@@ -252,6 +252,28 @@ async fn one_sync_stands_between_the_request_and_the_first_process() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn three_short_tasks_in_sequence_cost_four_syncs() {
+    let world = World::new();
+    let plan = FaultPlan::none();
+    let engine = world.open_with(plan.clone()).await.unwrap();
+    let tasks = vec![
+        task("a", "run=1ms", &[]),
+        task("b", "run=1ms", &[("a", Condition::Successful)]),
+        task("c", "run=1ms", &[("b", Condition::Successful)]),
+    ];
+    let pipeline = register(&engine, pipeline("p", tasks)).await;
+    for _ in 0..3 {
+        world.empty().await;
+        let before = plan.calls(Operation::Sync);
+        let run = start(&engine, &pipeline).await;
+        end(&engine, &run).await;
+        // the start, two ends with the next starts, the last end; what is put away goes along with others
+        let syncs = plan.calls(Operation::Sync) - before;
+        assert_eq!(syncs, 4);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cancel_and_an_exit_at_the_same_time_have_one_winner() {
     for delay in 0..12_u64 {
         let world = World::new();
