@@ -50,7 +50,9 @@ impl Witness {
     #[must_use]
     pub fn marks(&self) -> Vec<Mark> {
         let text = fs::read_to_string(&self.path).expect("the witness file is there");
-        text.lines().map(|line| parse(line).unwrap_or_else(|| panic!("a line of the witness: {line:?}"))).collect()
+        text.lines()
+            .map(|line| parse(line).unwrap_or_else(|| panic!("a line of the witness: {line:?}")))
+            .collect()
     }
 }
 

@@ -1,4 +1,10 @@
 //! Bad input: each kind answers with a clear error and the fix, and loses nothing.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on fails, and says why"
+)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -35,7 +41,9 @@ fn an_unknown_attribute_is_named_with_its_line_and_what_was_meant() {
 #[test]
 fn a_cycle_is_told_with_all_its_members() {
     let task = |id: &str, parent: &str| {
-        format!("task \"{id}\" {{\n  command = [\"true\"]\n  depends_on = {{ {parent} = \"successful\" }}\n}}\n")
+        format!(
+            "task \"{id}\" {{\n  command = [\"true\"]\n  depends_on = {{ {parent} = \"successful\" }}\n}}\n"
+        )
     };
     let output = local(&format!("id = \"a\"\n{}{}{}", task("x", "z"), task("y", "x"), task("z", "y")));
     refused(output, 6, "error[E04", &["cycle", "`x`", "`y`", "`z`"]);
@@ -60,7 +68,8 @@ fn all_problems_of_a_file_are_told_at_once() {
 
 #[test]
 fn a_part_that_cannot_run_yet_is_refused_by_name() {
-    let output = local("id = \"a\"\ntask \"t\" {\n  command = [\"true\"]\n  retry {\n    attempts = 3\n  }\n}\n");
+    let output =
+        local("id = \"a\"\ntask \"t\" {\n  command = [\"true\"]\n  retry {\n    attempts = 3\n  }\n}\n");
     refused(output, 6, "error[E04", &["retry", "pipeline.hcl:4"]);
 }
 
@@ -119,7 +128,8 @@ fn find(dir: &std::path::Path, name: &str) -> std::path::PathBuf {
 #[test]
 fn an_unreadable_configuration_is_told_with_its_path() {
     let world = World::new();
-    for (name, content) in [("missing.toml", None), ("broken.toml", Some("[server\n")), ("folder.toml", None)] {
+    for (name, content) in [("missing.toml", None), ("broken.toml", Some("[server\n")), ("folder.toml", None)]
+    {
         if let Some(content) = content {
             world.write(name, content);
         }
@@ -179,8 +189,10 @@ impl SmallDisk {
         let world = World::new();
         let path = world.join("disk");
         fs::create_dir(&path).unwrap();
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(&path).output();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(&path)
+            .output();
         let mounted = mounted.is_ok_and(|output| output.status.success());
         if !mounted {
             eprintln!("skipped: this user may not mount a tmpfs");

@@ -129,10 +129,7 @@ fn streams_are_one_object_a_line_and_end_with_an_end() {
 fn no_escape_leaves_without_a_terminal_and_colour_can_be_forced() {
     let world = World::new();
     let script = r"printf '\033[31mred\033[0m \033]0;owned\007\033[2J\n'";
-    world.write(
-        "pipeline.hcl",
-        format!("id = \"a\"\ntask \"t\" {{\n  script = {script:?}\n}}\n"),
-    );
+    world.write("pipeline.hcl", format!("id = \"a\"\ntask \"t\" {{\n  script = {script:?}\n}}\n"));
     let local = |vars: &[(&str, &str)]| {
         let mut command = Binary::find().command(&world);
         command.arg("local").envs(vars.iter().copied());

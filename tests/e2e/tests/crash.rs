@@ -2,6 +2,7 @@
 //!
 //! Promises: no run is stuck, none is doubled, no acknowledged run is lost, running tasks keep their process id, and no
 //! log line is lost without a gap record.
+#![expect(clippy::expect_used, reason = "a test that cannot go on fails, and says why")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -186,7 +187,8 @@ async fn fifty_kills_leave_no_run_stuck_doubled_or_lost_and_no_line_missing() {
 
     let (acks, go) = (Acknowledged::default(), Arc::new(AtomicBool::new(true)));
     let path = witness.path().display().to_string();
-    let load = tokio::spawn(keep_starting(server.addr(), path, Arc::clone(&acks), Arc::clone(&go)));
+    let mut load = tokio::task::JoinSet::new();
+    load.spawn(keep_starting(server.addr(), path, Arc::clone(&acks), Arc::clone(&go)));
     let mut kept = 0;
     for _ in 0..KILLS {
         let client = connect(server.addr()).await;
@@ -199,7 +201,7 @@ async fn fifty_kills_leave_no_run_stuck_doubled_or_lost_and_no_line_missing() {
     }
     assert!(kept > KILLS as usize, "only {kept} tasks were running at the moments of the kills");
     go.store(false, Ordering::SeqCst);
-    load.await.expect("the load ends");
+    load.join_all().await;
 
     let client = connect(server.addr()).await;
     let acks = acks.lock().await.clone();
@@ -258,7 +260,7 @@ async fn check_logs(client: &Client, number: u64) {
     while let Some(page) = pages.next().await {
         for entry in page.expect("the logs go on").entries {
             gaps += u32::from(entry.gap.is_some());
-            let text = String::from_utf8(entry.data.to_vec()).expect("the tasks print text");
+            let text = String::from_utf8(entry.data).expect("the tasks print text");
             lines.entry(entry.task).or_default().push(text);
         }
     }

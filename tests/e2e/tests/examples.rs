@@ -1,4 +1,5 @@
 //! The examples of the repository, run as the README says.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, and says why")]
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,7 +44,16 @@ fn gofer_ci_checks_a_crate_of_this_very_workspace() {
     let home = std::env::var("HOME").unwrap_or_default();
     let cargo_home = std::env::var("CARGO_HOME").unwrap_or_else(|_| format!("{home}/.cargo"));
     let target = format!("target={}", world.join("target").display());
-    let args = ["-v", &workspace, "-v", "package=gofer-types", "-v", &target, "-v", &format!("cargo_home={cargo_home}")];
+    let args = [
+        "-v",
+        &workspace,
+        "-v",
+        "package=gofer-types",
+        "-v",
+        &target,
+        "-v",
+        &format!("cargo_home={cargo_home}"),
+    ];
     let output = local("gofer-ci", &args, Duration::from_secs(600)).ok();
     let printed = output.stdout.clone() + &output.stderr;
     assert!(printed.contains("test result: ok"), "{printed}");

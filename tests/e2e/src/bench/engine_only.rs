@@ -48,7 +48,12 @@ pub(crate) async fn three_in_sequence() -> Vec<Row> {
     let rate = MANY as f64 / (now() - begin).as_secs_f64();
     engine.shutdown().await;
     vec![
-        Row::at_most("three tasks in sequence, engine only, p50", millis(percentile(&mut spans, 0.5)), "ms", 3.0),
+        Row::at_most(
+            "three tasks in sequence, engine only, p50",
+            millis(percentile(&mut spans, 0.5)),
+            "ms",
+            3.0,
+        ),
         Row::plain("three tasks in sequence, engine only, p99", millis(percentile(&mut spans, 0.99)), "ms"),
         Row::at_least("three tasks in sequence, engine only, 64 at once", rate, "runs/s", 1_000.0),
     ]

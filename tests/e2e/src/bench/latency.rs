@@ -9,9 +9,9 @@ use gofer_testkit::ServerBox;
 use gofer_tests_e2e::connect::pipeline_ref;
 use gofer_tests_e2e::{connect, register, run_ref};
 
+use crate::mark;
 use crate::measure::{millis, now, percentile};
 use crate::table::Row;
-use crate::mark;
 
 const ROUNDS: usize = 300;
 const WARM_UP: usize = 20;
@@ -41,8 +41,12 @@ pub(crate) async fn first_instruction() -> Vec<Row> {
         answers.push(now() - starts[starts.len() - 1]);
         wait(&client, "mark", number).await;
     }
-    let mut spans: Vec<Duration> =
-        mark::read(&marks).into_iter().zip(&starts).skip(WARM_UP).map(|(mark, start)| mark - *start).collect();
+    let mut spans: Vec<Duration> = mark::read(&marks)
+        .into_iter()
+        .zip(&starts)
+        .skip(WARM_UP)
+        .map(|(mark, start)| mark - *start)
+        .collect();
     let mut answers = answers.split_off(WARM_UP);
     vec![
         Row::at_most(

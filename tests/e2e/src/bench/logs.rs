@@ -1,9 +1,9 @@
 //! How much output of one task the server takes in, and what memory that costs.
 
-use gofer_testkit::ServerBox;
-use gofer_tests_e2e::{connect, register, run_ref};
 use futures_util::StreamExt;
 use gofer_proto::v1::ReadLogsRequest;
+use gofer_testkit::ServerBox;
+use gofer_tests_e2e::{connect, register, run_ref};
 
 use crate::latency::{start, wait};
 use crate::measure::{memory, now};
