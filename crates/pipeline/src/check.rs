@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
+use gofer_syntax::show;
+use gofer_syntax::tree::Name;
 use gofer_types::Task;
 
 use crate::codes;
 use crate::context::Context;
 use crate::decode::Draft;
-use crate::diagnostic::show;
 use crate::graph;
-use crate::tree::Name;
 
 /// How many members of a cycle are pointed at; all are named.
 const POINTED: usize = 5;

@@ -1,17 +1,16 @@
-//! What all stages share while one file is read: the source, the limits, and the problems found so far.
+//! What the stages of the language share while one file is read: the file itself, the limits of the language, the places
+//! of its parts, and the variables that it defines.
 
 use std::collections::BTreeSet;
 
+use gofer_syntax::tree::{Bytes, Item};
+use gofer_syntax::{Code, Diagnostic, Reading, Source, Spans};
 use gofer_types::Pipeline;
 
 use crate::Parsed;
-use crate::codes::Code;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::aliases;
+use crate::decode::BLOCKS;
 use crate::limits::Limits;
-use crate::source::Source;
-use crate::spans::Spans;
-use crate::suggest;
-use crate::tree::Bytes;
 
 pub(crate) struct Context<'a> {
     pub(crate) source: &'a Source,
@@ -19,55 +18,33 @@ pub(crate) struct Context<'a> {
     pub(crate) spans: Spans,
     /// The variables that the pipeline defines, even those whose definition is wrong.
     pub(crate) variables: BTreeSet<String>,
-    /// Whether everything that the file holds is in its tree.
-    pub(crate) read_whole: bool,
-    problems: Vec<Diagnostic>,
-    /// Takes what is said when no more problems are kept.
-    beyond: Diagnostic,
-    omitted: usize,
-    comparisons: usize,
+    reading: Reading<'a>,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(source: &'a Source, limits: &'a Limits) -> Self {
-        Self {
-            source,
-            limits,
-            spans: Spans::default(),
-            variables: BTreeSet::new(),
-            read_whole: true,
-            problems: Vec::new(),
-            beyond: Diagnostic::error(crate::codes::LIMIT, source.name(), ""),
-            omitted: 0,
-            comparisons: suggest::BUDGET,
-        }
+        let reading = Reading::new(source, limits.into());
+        Self { source, limits, spans: Spans::default(), variables: BTreeSet::new(), reading }
+    }
+
+    /// The tree of the file.
+    pub(crate) fn read(&mut self) -> Option<Vec<Item>> {
+        gofer_syntax::read(&mut self.reading, &BLOCKS)
+    }
+
+    /// Whether everything that the file holds is in its tree.
+    pub(crate) const fn read_whole(&self) -> bool {
+        self.reading.read_whole
     }
 
     /// Whether further problems are only counted.
-    pub(crate) fn is_full(&self) -> bool {
-        self.problems.len() >= self.limits.problems
+    pub(crate) const fn is_full(&self) -> bool {
+        self.reading.is_full()
     }
 
-    pub(crate) fn has_errors(&self) -> bool {
-        self.omitted > 0 || self.problems.iter().any(|problem| problem.severity == Severity::Error)
-    }
-
-    /// Notes an error at a place, or about the whole file where the place is empty; what is said about it further is added to what this returns.
+    /// Notes an error; see [`Reading::error`].
     pub(crate) fn error(&mut self, code: Code, at: &Bytes, message: impl Into<String>) -> &mut Diagnostic {
-        if self.is_full() {
-            self.omitted += 1;
-            self.beyond.help.clear();
-            self.beyond.related.clear();
-            return &mut self.beyond;
-        }
-        let mut problem = Diagnostic::error(code, self.source.name(), message);
-        problem.span = (!at.is_empty()).then(|| self.source.locate(at));
-        self.push(problem)
-    }
-
-    pub(crate) fn push(&mut self, problem: Diagnostic) -> &mut Diagnostic {
-        self.problems.push(problem);
-        self.problems.last_mut().unwrap_or(&mut self.beyond)
+        self.reading.error(code, at, message)
     }
 
     /// "did you mean", where one of the candidates is near.
@@ -79,6 +56,7 @@ impl<'a> Context<'a> {
         self.nearest(word, candidates).map(|meant| format!("did you mean `{meant}`?"))
     }
 
+    /// The candidate that stands for a word of another system, or else the nearest one.
     pub(crate) fn nearest<'c>(
         &mut self,
         word: &str,
@@ -87,12 +65,12 @@ impl<'a> Context<'a> {
         if self.is_full() {
             return None;
         }
-        suggest::known_or_nearest(word, candidates, &mut self.comparisons)
+        aliases::meant(word, candidates.clone()).or_else(|| self.reading.nearest(word, candidates))
     }
 
-    pub(crate) fn finish(mut self, pipeline: Option<Pipeline>) -> Parsed {
-        let pipeline = if self.has_errors() { None } else { pipeline };
-        self.problems.sort_by_key(|problem| problem.span.map_or(0, |span| span.start));
-        Parsed { pipeline, problems: self.problems, omitted: self.omitted, spans: self.spans }
+    pub(crate) fn finish(self, pipeline: Option<Pipeline>) -> Parsed {
+        let pipeline = if self.reading.has_errors() { None } else { pipeline };
+        let (problems, omitted) = self.reading.finish();
+        Parsed { pipeline, problems, omitted, spans: self.spans }
     }
 }

@@ -9,8 +9,8 @@
 //! assert!(render(&parsed.problems[0], &source).contains("did you mean `command`?"));
 //! ```
 //!
-//! A file goes through three stages. A *reader* (HCL or JSON) makes one small tree whose nodes know where they stand;
-//! the *decoder* knows the language and makes a [`Pipeline`](gofer_types::Pipeline) of it; the *check* looks at the
+//! A file goes through three stages. The *readers* of `gofer-syntax` (HCL and JSON) make one small tree whose nodes
+//! know where they stand; the *decoder* knows the language and makes a [`Pipeline`](gofer_types::Pipeline) of it; the *check* looks at the
 //! whole: parents, cycles, artefacts. None of them evaluates anything: there are no functions and no loops, and what a
 //! text refers to is filled in by [`evaluate`](mod@evaluate) when a run is planned.
 //!
@@ -39,36 +39,30 @@
 //! It reads no file, no clock and no environment, and it knows no plug-in: the settings of triggers and notifiers are
 //! handed on as they are.
 
+mod aliases;
 mod check;
 mod codes;
 mod context;
 mod decode;
-mod diagnostic;
 mod digest;
 pub mod evaluate;
 pub mod graph;
 mod limits;
-mod read;
-mod render;
-mod source;
-mod spans;
 mod store_refs;
-mod suggest;
-mod tree;
 mod unsupported;
 mod variables;
 
 use gofer_types::Pipeline;
 
-pub use codes::{CODES, Code};
-pub use diagnostic::{Diagnostic, Related, Severity};
+pub use gofer_syntax::{
+    Code, Diagnostic, Part, Related, Severity, Source, SourceSpan, Spans, Style, Syntax, render, render_parts,
+};
+
+pub use codes::CODES;
 pub use digest::digest;
 pub use evaluate::{EvaluateError, Facts, evaluate};
 pub use graph::{Graph, GraphError};
 pub use limits::Limits;
-pub use render::{Part, Style, render, render_parts};
-pub use source::{Source, SourceSpan, Syntax};
-pub use spans::Spans;
 pub use unsupported::{Feature, Supported, Unsupported, unsupported};
 pub use variables::{VariableProblem, resolve_variables};
 
@@ -100,6 +94,6 @@ impl Parsed {
 #[must_use]
 pub fn parse(source: &Source, limits: &Limits) -> Parsed {
     let mut cx = Context::new(source, limits);
-    let pipeline = read::read(&mut cx).and_then(|root| decode::pipeline(&mut cx, &root));
+    let pipeline = cx.read().and_then(|root| decode::pipeline(&mut cx, &root));
     cx.finish(pipeline)
 }

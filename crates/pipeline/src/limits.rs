@@ -1,5 +1,6 @@
 //! How large a pipeline may be. Every bound is the operator's to change.
 
+use gofer_syntax::ReadLimits;
 use gofer_types::Span;
 
 /// The bounds that a file is held to, before and while it is read.
@@ -41,11 +42,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
+        let form = ReadLimits::default();
         Self {
-            file_bytes: 1 << 20,
-            elements: 200_000,
-            depth: 64,
-            problems: 100,
+            file_bytes: form.file_bytes,
+            elements: form.elements,
+            depth: form.depth,
+            problems: form.problems,
             tasks: 1_000,
             edges: 10_000,
             matrix_combinations: 256,
@@ -58,6 +60,17 @@ impl Default for Limits {
             retry_attempts: 100,
             timeout_min: Span::from_secs(5 * 60),
             timeout_max: Span::from_secs(8 * 3600),
+        }
+    }
+}
+
+impl From<&Limits> for ReadLimits {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            file_bytes: limits.file_bytes,
+            elements: limits.elements,
+            depth: limits.depth,
+            problems: limits.problems,
         }
     }
 }

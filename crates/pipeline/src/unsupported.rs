@@ -1,13 +1,11 @@
 //! The parts of a valid pipeline that a build cannot run yet. Nothing is ignored in silence: each is named.
 
+use gofer_syntax::{Diagnostic, Severity, Source, Spans};
 use gofer_types::pipeline::{PluginUse, QueuePolicy, Store, Text, Value};
 use gofer_types::{Pipeline, Task};
 use serde::Serialize;
 
 use crate::codes;
-use crate::diagnostic::{Diagnostic, Severity};
-use crate::source::Source;
-use crate::spans::Spans;
 
 macro_rules! features {
     ($($(#[$doc:meta])* $name:ident $words:literal)*) => {

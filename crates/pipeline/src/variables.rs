@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use gofer_syntax::suggest;
 use gofer_types::pipeline::{Variable, VariableType};
 use gofer_types::{Pipeline, VariableName};
-
-use crate::suggest;
 
 /// Why a given variable, or the absence of one, is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
+use gofer_syntax::show;
+use gofer_syntax::tree::{Bytes, Item, Kind, Name, Node};
+
 use crate::codes;
 use crate::context::Context;
-use crate::diagnostic::show;
-use crate::tree::{Bytes, Item, Kind, Name, Node};
 
 /// How a part of the language is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,8 +15,5 @@ mod variable;
 pub(crate) use root::pipeline;
 pub(crate) use task::Draft;
 
-/// The labelled blocks of a pipeline.
-pub(crate) const BLOCKS: [&str; 4] = ["variable", "trigger", "notify", "task"];
-
-/// How many labels each of them has in JSON.
-pub(crate) const LABELS: [usize; 4] = [1, 2, 2, 1];
+/// The labelled blocks of a pipeline, each with how many labels it has in JSON.
+pub(crate) const BLOCKS: [(&str, usize); 4] = [("variable", 1), ("trigger", 2), ("notify", 2), ("task", 1)];

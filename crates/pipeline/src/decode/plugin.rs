@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use gofer_syntax::show;
+use gofer_syntax::tree::{Item, Kind, Name, Node};
 use gofer_types::VariableName;
 use gofer_types::pipeline::{NotifierUse, PluginUse, Value, Variable};
 
@@ -11,8 +13,6 @@ use super::value;
 use super::variable;
 use crate::codes;
 use crate::context::Context;
-use crate::diagnostic::show;
-use crate::tree::{Item, Kind, Name, Node};
 
 /// The ends, and the other moments, that a notifier can tell of.
 const MOMENTS: [&str; 8] =

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use gofer_syntax::show;
+use gofer_syntax::tree::{Item, Name, Node};
 use gofer_types::pipeline::QueuePolicy;
 use gofer_types::{LabelKey, Namespace, Pipeline, PipelineId};
 
 use super::fields::{Fields, Form, Place, Schema};
 use super::{BLOCKS, plugin, task, text, value, variable};
 use crate::context::Context;
-use crate::diagnostic::show;
-use crate::tree::{Item, Name, Node};
 use crate::{check, codes};
 
 const SCHEMA: Schema = &[
@@ -24,10 +24,10 @@ const SCHEMA: Schema = &[
     ("timeout", Form::Attribute),
     ("logging", Form::Attribute),
     ("exec", Form::Attribute),
-    (BLOCKS[0], Form::Block),
-    (BLOCKS[1], Form::Block),
-    (BLOCKS[2], Form::Block),
-    (BLOCKS[3], Form::Block),
+    (BLOCKS[0].0, Form::Block),
+    (BLOCKS[1].0, Form::Block),
+    (BLOCKS[2].0, Form::Block),
+    (BLOCKS[3].0, Form::Block),
 ];
 
 /// The longest value of a label.
@@ -44,7 +44,7 @@ pub(crate) fn pipeline(cx: &mut Context<'_>, items: &[Item]) -> Option<Pipeline>
     let name = fields.with(cx, "name", |cx, node, place| text::line(cx, node, place, cx.limits.name_length));
     let triggers = plugin::triggers(cx, &blocks("trigger"), &variables);
     let notifiers = plugin::notifiers(cx, &blocks("notify"));
-    if cx.read_whole && !items.iter().any(|item| item.key.text == "task") {
+    if cx.read_whole() && !items.iter().any(|item| item.key.text == "task") {
         cx.error(codes::NO_TASKS, &(0..0), "the pipeline has no tasks")
             .help("add one: `task \"name\" \"image\" { command = [\"...\"] }`");
     }

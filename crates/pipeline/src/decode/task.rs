@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use gofer_syntax::show;
+use gofer_syntax::tree::{Item, Kind, Name, Node};
 use gofer_types::pipeline::{Action, DEFAULT_SHELL, Text};
 use gofer_types::{Condition, Span, Task, TaskId};
 
@@ -11,8 +13,6 @@ use super::value;
 use super::{task_parts as parts, variable};
 use crate::codes;
 use crate::context::Context;
-use crate::diagnostic::show;
-use crate::tree::{Item, Kind, Name, Node};
 
 const SCHEMA: Schema = &[
     ("image", Form::Attribute),

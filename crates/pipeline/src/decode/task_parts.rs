@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use gofer_syntax::show;
+use gofer_syntax::tree::{Kind, Name, Node};
 use gofer_types::Span;
 use gofer_types::pipeline::{Checkout, RegistryAuth, Resources, Retry, Text};
 
@@ -10,8 +12,6 @@ use super::text::{self, Scope};
 use super::value;
 use crate::codes;
 use crate::context::Context;
-use crate::diagnostic::show;
-use crate::tree::{Kind, Name, Node};
 
 /// The longest name of an artefact, value of a matrix, and path.
 const NAME: usize = 80;

@@ -2,15 +2,15 @@
 //!
 //! A number or a truth value where a text is wanted is taken as its text, as HCL itself does.
 
+use gofer_syntax::tree::{Bytes, Kind, Node, Part};
+use gofer_syntax::{printable, show};
 use gofer_types::pipeline::{ReferenceRoot, StoreRef, Template, TemplatePart, Text};
 
 use super::fields::Place;
 use super::value::{out_of_range, wrong_type};
 use crate::codes;
 use crate::context::Context;
-use crate::diagnostic::{printable, show};
 use crate::store_refs;
-use crate::tree::{Bytes, Kind, Node, Part};
 
 /// What a text may refer to at its place.
 #[derive(Debug, Clone, Copy, Default)]

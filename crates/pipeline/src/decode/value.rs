@@ -4,14 +4,14 @@
 
 use std::collections::BTreeMap;
 
+use gofer_syntax::tree::{Kind, Name, Node, Part};
+use gofer_syntax::{Code, show};
 use gofer_types::{ByteSize, Span};
 
 use super::fields::{Place, items};
 use super::text::plain;
-use crate::codes::{self, Code};
+use crate::codes;
 use crate::context::Context;
-use crate::diagnostic::show;
-use crate::tree::{Kind, Name, Node, Part};
 
 pub(super) fn wrong_type<T>(cx: &mut Context<'_>, node: &Node, place: &Place, wanted: &str) -> Option<T> {
     if !matches!(node.kind, Kind::Invalid) {

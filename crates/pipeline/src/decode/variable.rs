@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use gofer_syntax::show;
+use gofer_syntax::tree::{Item, Name, Node};
 use gofer_types::VariableName;
 use gofer_types::pipeline::{Variable, VariableType};
 
@@ -9,8 +11,6 @@ use super::fields::{Fields, Form, Place, Schema};
 use super::{text, value};
 use crate::codes;
 use crate::context::Context;
-use crate::diagnostic::show;
-use crate::tree::{Item, Name, Node};
 use crate::variables::{accepts, type_word};
 
 const SCHEMA: Schema = &[

@@ -11,7 +11,7 @@ const OWNERS: [(&str, &[&str]); 9] = [
     ("sled", &["storage-sled", "secret-store-sled", "object-store-sled"]),
     ("redb", &["storage-redb"]),
     ("vaultrs", &["secret-store-vault"]),
-    ("hcl-", &["pipeline"]),
+    ("hcl-", &["syntax"]),
     ("clap", &["cli"]),
     ("tracing-subscriber", &["server", "telemetry", "cli"]),
 ];
@@ -77,7 +77,7 @@ fn turned_on_elsewhere(room: &Room, dependency: &str) -> bool {
 }
 
 /// Rooms that only describe or compute: no runtime, no protocol.
-const PLAIN: [&str; 5] = ["types", "backend", "pipeline", "config", "proto"];
+const PLAIN: [&str; 6] = ["types", "backend", "syntax", "pipeline", "config", "proto"];
 
 /// What only describes or computes has no runtime; `proto` alone names the protocol.
 #[must_use]

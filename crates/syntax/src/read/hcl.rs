@@ -11,11 +11,11 @@ use hcl_edit::structure::{Block, BlockLabel, Body, Structure};
 use super::template::template_parts;
 use super::{refuse_duplicate_keys, scan};
 use crate::codes;
-use crate::context::Context;
 use crate::diagnostic::show;
+use crate::reading::Reading;
 use crate::tree::{Bytes, Item, Kind, Name, Node, Part};
 
-pub(super) fn read(cx: &mut Context<'_>) -> Option<Vec<Item>> {
+pub(super) fn read(cx: &mut Reading<'_>) -> Option<Vec<Item>> {
     if !scan::scan(cx) {
         return None;
     }
@@ -34,7 +34,7 @@ pub(super) fn at(span: Option<Range<usize>>) -> Bytes {
 }
 
 /// What the parser says, with the help that its most frequent causes deserve.
-fn syntax_error(cx: &mut Context<'_>, error: &parser::Error) {
+fn syntax_error(cx: &mut Reading<'_>, error: &parser::Error) {
     let start = error.location().offset();
     let rest = cx.source.text().get(start..).unwrap_or_default();
     let word =
@@ -71,11 +71,11 @@ fn syntax_help(error: &parser::Error) -> Option<String> {
     Some(help.to_owned())
 }
 
-fn body(cx: &mut Context<'_>, tree: &Body) -> Vec<Item> {
+fn body(cx: &mut Reading<'_>, tree: &Body) -> Vec<Item> {
     tree.iter().map(|structure| item(cx, structure)).collect()
 }
 
-fn item(cx: &mut Context<'_>, structure: &Structure) -> Item {
+fn item(cx: &mut Reading<'_>, structure: &Structure) -> Item {
     match structure {
         Structure::Attribute(attribute) => Item {
             key: Name { text: attribute.key.to_string(), span: at(attribute.key.span()) },
@@ -101,7 +101,7 @@ fn block_end(block: &Block) -> Bytes {
 }
 
 /// A value.
-pub(super) fn node(cx: &mut Context<'_>, expression: &Expression) -> Node {
+pub(super) fn node(cx: &mut Reading<'_>, expression: &Expression) -> Node {
     let span = at(expression.span());
     let kind = match expression {
         Expression::Null(_) => Kind::Null,
@@ -129,11 +129,11 @@ fn text_kind(parts: Option<Vec<Part>>) -> Kind {
     parts.map_or(Kind::Invalid, Kind::Text)
 }
 
-fn list(cx: &mut Context<'_>, array: &Array) -> Vec<Node> {
+fn list(cx: &mut Reading<'_>, array: &Array) -> Vec<Node> {
     array.iter().map(|value| node(cx, value)).collect()
 }
 
-fn map(cx: &mut Context<'_>, object: &Object) -> Vec<Item> {
+fn map(cx: &mut Reading<'_>, object: &Object) -> Vec<Item> {
     let mut items = Vec::with_capacity(object.len());
     for (key, value) in object {
         let value = node(cx, value.expr());
@@ -145,7 +145,7 @@ fn map(cx: &mut Context<'_>, object: &Object) -> Vec<Item> {
     items
 }
 
-fn map_key(cx: &mut Context<'_>, key: &ObjectKey) -> Option<Name> {
+fn map_key(cx: &mut Reading<'_>, key: &ObjectKey) -> Option<Name> {
     let (text, span) = match key {
         ObjectKey::Ident(word) => (word.to_string(), word.span()),
         ObjectKey::Expression(Expression::String(text)) => (text.value().clone(), text.span()),
@@ -164,7 +164,7 @@ fn map_key(cx: &mut Context<'_>, key: &ObjectKey) -> Option<Name> {
 }
 
 /// Heredocs of files with carriage returns hold plain line ends, as a shell needs them.
-fn heredoc(cx: &mut Context<'_>, template: &hcl_edit::template::Template) -> Option<Vec<Part>> {
+fn heredoc(cx: &mut Reading<'_>, template: &hcl_edit::template::Template) -> Option<Vec<Part>> {
     let mut parts = template_parts(cx, template.iter(), None)?;
     for part in &mut parts {
         if let Part::Literal(text) = part
@@ -177,7 +177,7 @@ fn heredoc(cx: &mut Context<'_>, template: &hcl_edit::template::Template) -> Opt
 }
 
 /// Says that an expression is of a kind that pipeline files do not have.
-pub(super) fn refuse(cx: &mut Context<'_>, span: &Bytes, expression: &Expression) {
+pub(super) fn refuse(cx: &mut Reading<'_>, span: &Bytes, expression: &Expression) {
     let what = match expression {
         Expression::FuncCall(call) => format!("the function `{}`", show(call.name.name.as_str())),
         Expression::ForExpr(_) => "`for`".to_owned(),
@@ -192,7 +192,7 @@ pub(super) fn refuse(cx: &mut Context<'_>, span: &Bytes, expression: &Expression
 
 /// `root.name` in the form of operators. `within` is the whole text's place where the parts of it have none.
 pub(super) fn traversal(
-    cx: &mut Context<'_>,
+    cx: &mut Reading<'_>,
     span: &Bytes,
     path: &Traversal,
     within: Option<&Bytes>,
@@ -228,7 +228,7 @@ const ROOTS: [(&str, ReferenceRoot); 4] = [
 
 /// A reference by its words.
 pub(super) fn reference(
-    cx: &mut Context<'_>,
+    cx: &mut Reading<'_>,
     span: &Bytes,
     words: &[&str],
     within: Option<&Bytes>,

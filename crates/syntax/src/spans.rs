@@ -13,7 +13,8 @@ pub struct Spans {
 }
 
 impl Spans {
-    pub(crate) fn insert(&mut self, path: String, range: Range<usize>) {
+    /// Notes where a part stands; the first place counts.
+    pub fn insert(&mut self, path: String, range: Range<usize>) {
         self.ranges.entry(path).or_insert(range);
     }
 

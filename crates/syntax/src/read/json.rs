@@ -5,9 +5,9 @@ use hcl_edit::Number;
 
 use super::scan::{too_deep, too_long};
 use super::template::text_node;
-use super::{blocks, refuse_duplicate_keys};
+use super::{Blocks, blocks, refuse_duplicate_keys};
 use crate::codes;
-use crate::context::Context;
+use crate::reading::Reading;
 use crate::tree::{Bytes, Item, Kind, Name, Node};
 
 /// What is wrong with the form of the file.
@@ -18,20 +18,20 @@ enum Wrong {
 }
 
 struct Reader<'c, 'a> {
-    cx: &'c mut Context<'a>,
+    cx: &'c mut Reading<'a>,
     text: &'a str,
     at: usize,
     depth: usize,
     elements: usize,
 }
 
-pub(super) fn read(cx: &mut Context<'_>) -> Option<Vec<Item>> {
+pub(super) fn read(cx: &mut Reading<'_>, words: &Blocks) -> Option<Vec<Item>> {
     let text = cx.source.text();
     let mut reader = Reader { cx, text, at: 0, depth: 0, elements: 0 };
     let root = reader.document();
     let cx = reader.cx;
     match root {
-        Ok(Node { kind: Kind::Map(items), .. }) => Some(blocks::expand(cx, items)),
+        Ok(Node { kind: Kind::Map(items), .. }) => Some(blocks::expand(cx, items, words)),
         Ok(node) => {
             let message = format!("the file must hold a map, not {}", node.what());
             cx.error(codes::SYNTAX, &node.span, message).label("expected `{`");

@@ -7,12 +7,12 @@ use hcl_edit::template::{Element, Strip};
 
 use super::hcl::{at, reference, refuse, traversal};
 use crate::codes;
-use crate::context::Context;
+use crate::reading::Reading;
 use crate::tree::{Bytes, Kind, Node, Part};
 
 /// The parts of a template. `within` is the place of the whole text where its parts have no place of their own.
 pub(super) fn template_parts<'e>(
-    cx: &mut Context<'_>,
+    cx: &mut Reading<'_>,
     elements: impl Iterator<Item = &'e Element>,
     within: Option<&Bytes>,
 ) -> Option<Vec<Part>> {
@@ -38,7 +38,7 @@ fn append(parts: &mut Vec<Part>, text: String) {
     }
 }
 
-fn part(cx: &mut Context<'_>, element: &Element, within: Option<&Bytes>) -> Option<Part> {
+fn part(cx: &mut Reading<'_>, element: &Element, within: Option<&Bytes>) -> Option<Part> {
     match element {
         Element::Literal(text) => Some(Part::Literal(text.value().clone())),
         Element::Directive(directive) => {
@@ -57,7 +57,7 @@ fn part(cx: &mut Context<'_>, element: &Element, within: Option<&Bytes>) -> Opti
     }
 }
 
-fn inserted_part(cx: &mut Context<'_>, expression: &Expression, within: Option<&Bytes>) -> Option<Part> {
+fn inserted_part(cx: &mut Reading<'_>, expression: &Expression, within: Option<&Bytes>) -> Option<Part> {
     let span = at(expression.span());
     match expression {
         Expression::Variable(name) => reference(cx, &span, &[name.as_str()], within),
@@ -73,7 +73,7 @@ fn inserted_part(cx: &mut Context<'_>, expression: &Expression, within: Option<&
 }
 
 /// A text of JSON, in which the same references may stand.
-pub(super) fn text_node(cx: &mut Context<'_>, span: Bytes, text: String) -> Node {
+pub(super) fn text_node(cx: &mut Reading<'_>, span: Bytes, text: String) -> Node {
     if !text.contains("${") && !text.contains("%{") {
         return Node::plain(span, text);
     }

@@ -1,14 +1,14 @@
 //! "Did you mean": the nearest known word.
 
 /// How many words may be compared for one file, so that many mistakes among many names stay cheap.
-pub(crate) const BUDGET: usize = 20_000;
+pub const BUDGET: usize = 20_000;
 
 /// The longest word that is worth comparing.
 const LONGEST: usize = 80;
 
 /// The candidate nearest to a word, if one is near enough to be a slip of the pen. Takes what it compares off the
 /// budget and gives up when that is used up.
-pub(crate) fn nearest<'a>(
+pub fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
     budget: &mut usize,
@@ -32,51 +32,6 @@ pub(crate) fn nearest<'a>(
     best.map(|(_, candidate)| candidate)
 }
 
-/// Words that other systems, and earlier forms of this language, use for ours.
-const ALIASES: &[(&str, &str)] = &[
-    ("always_pull_newest_image", "always_pull"),
-    ("args", "command"),
-    ("cmd", "command"),
-    ("cpus", "cpu"),
-    ("cwd", "workdir"),
-    ("depends", "depends_on"),
-    ("env", "env_vars"),
-    ("environment", "env_vars"),
-    ("error", "failure"),
-    ("errors", "failure"),
-    ("failed", "failure"),
-    ("inject_api_token", "inject_token"),
-    ("mem", "memory"),
-    ("needs", "depends_on"),
-    ("notifier", "notify"),
-    ("ok", "successful"),
-    ("password", "pass"),
-    ("retries", "retry"),
-    ("run", "script"),
-    ("step", "task"),
-    ("succeeded", "successful"),
-    ("success", "successful"),
-    ("username", "user"),
-    ("variables", "env_vars"),
-    ("working_dir", "workdir"),
-];
-
-/// The candidate that stands for a word of another system, or else the nearest one.
-pub(crate) fn known_or_nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str> + Clone,
-    budget: &mut usize,
-) -> Option<&'a str> {
-    let lower = word.to_ascii_lowercase();
-    let meant = ALIASES.iter().filter(|(alias, _)| *alias == lower).map(|(_, meant)| *meant);
-    for meant in meant {
-        if let Some(found) = candidates.clone().into_iter().find(|candidate| *candidate == meant) {
-            return Some(found);
-        }
-    }
-    nearest(word, candidates, budget)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,12 +42,6 @@ mod tests {
         assert_eq!(nearest("comand", words, &mut BUDGET.clone()), Some("command"));
         assert_eq!(nearest("IMAGE", words, &mut BUDGET.clone()), Some("image"));
         assert_eq!(nearest("workdir", words, &mut BUDGET.clone()), None);
-    }
-
-    #[test]
-    fn a_word_of_another_system_is_recognised() {
-        let words = ["env_vars", "image"];
-        assert_eq!(known_or_nearest("environment", words, &mut BUDGET.clone()), Some("env_vars"));
     }
 
     #[test]

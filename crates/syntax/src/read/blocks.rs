@@ -1,19 +1,19 @@
 //! The JSON form of labelled blocks: a map from labels to bodies, or a list of such maps.
 
+use super::Blocks;
 use crate::codes;
-use crate::context::Context;
-use crate::decode::{BLOCKS, LABELS};
 use crate::diagnostic::show;
+use crate::reading::Reading;
 use crate::tree::{Item, Kind, Name, Node};
 
 /// Makes blocks of the keys of a file that stand for blocks.
-pub(super) fn expand(cx: &mut Context<'_>, items: Vec<Item>) -> Vec<Item> {
+pub(super) fn expand(cx: &mut Reading<'_>, items: Vec<Item>, words: &Blocks) -> Vec<Item> {
     let mut expanded = Vec::with_capacity(items.len());
     for item in items {
-        match BLOCKS.iter().position(|block| *block == item.key.text) {
-            Some(index) => level(
+        match words.iter().find(|(block, _)| *block == item.key.text) {
+            Some((_, wanted)) => level(
                 cx,
-                Level { key: item.key, labels: Vec::new(), wanted: LABELS[index] },
+                Level { key: item.key, labels: Vec::new(), wanted: *wanted },
                 item.value,
                 &mut expanded,
             ),
@@ -30,7 +30,7 @@ struct Level {
     wanted: usize,
 }
 
-fn level(cx: &mut Context<'_>, at: Level, value: Node, out: &mut Vec<Item>) {
+fn level(cx: &mut Reading<'_>, at: Level, value: Node, out: &mut Vec<Item>) {
     let Level { key, labels, wanted } = at;
     match value.kind {
         Kind::Invalid => {}
@@ -41,7 +41,7 @@ fn level(cx: &mut Context<'_>, at: Level, value: Node, out: &mut Vec<Item>) {
                         let at = Level { key: key.clone(), labels: labels.clone(), wanted };
                         level(cx, at, value, out);
                     }
-                    _ => refuse(cx, &key, &value),
+                    _ => refuse(cx, &key, wanted, &value),
                 }
             }
         }
@@ -53,18 +53,15 @@ fn level(cx: &mut Context<'_>, at: Level, value: Node, out: &mut Vec<Item>) {
                 level(cx, Level { key: key.clone(), labels, wanted }, item.value, out);
             }
         }
-        _ => refuse(cx, &key, &value),
+        _ => refuse(cx, &key, wanted, &value),
     }
 }
 
-fn refuse(cx: &mut Context<'_>, key: &Name, value: &Node) {
+fn refuse(cx: &mut Reading<'_>, key: &Name, labels: usize, value: &Node) {
     cx.read_whole = false;
     let word = show(&key.text);
-    let form = if LABELS[BLOCKS.iter().position(|block| *block == key.text).unwrap_or(0)] == 2 {
-        "{ \"<kind>\": { \"<label>\": { ... } } }"
-    } else {
-        "{ \"<name>\": { ... } }"
-    };
+    let form =
+        if labels == 2 { "{ \"<kind>\": { \"<label>\": { ... } } }" } else { "{ \"<name>\": { ... } }" };
     cx.error(codes::WRONG_TYPE, &value.span, format!("a `{word}` is a map, not {}", value.what()))
         .label("expected a map")
         .help(format!("write `\"{word}\": {form}`"));

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::limits::Limits;
+use crate::limits::ReadLimits;
 
 /// The notation of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,11 +73,11 @@ impl Source {
     pub fn from_bytes(
         name: impl Into<String>,
         bytes: &[u8],
-        limits: &Limits,
+        limits: impl Into<ReadLimits>,
     ) -> Result<Self, Box<Diagnostic>> {
-        let name = name.into();
-        if bytes.len() > limits.file_bytes {
-            return Err(Box::new(too_large(&name, bytes.len(), limits)));
+        let (name, most) = (name.into(), limits.into().file_bytes);
+        if bytes.len() > most {
+            return Err(Box::new(too_large(&name, bytes.len(), most)));
         }
         let error = match std::str::from_utf8(bytes) {
             Ok(text) => return Ok(Self::new(name, text)),
@@ -111,7 +111,8 @@ impl Source {
     }
 
     /// The line, from 1, that a byte stands on.
-    pub(crate) fn line_of(&self, offset: usize) -> usize {
+    #[must_use]
+    pub fn line_of(&self, offset: usize) -> usize {
         self.line_starts.partition_point(|start| *start <= offset).max(1)
     }
 
@@ -135,7 +136,7 @@ impl Source {
     }
 }
 
-pub(crate) fn too_large(name: &str, bytes: usize, limits: &Limits) -> Diagnostic {
-    let message = format!("the file has {bytes} bytes; at most {} are accepted", limits.file_bytes);
+pub(crate) fn too_large(name: &str, bytes: usize, most: usize) -> Diagnostic {
+    let message = format!("the file has {bytes} bytes; at most {most} are accepted");
     Diagnostic::error(codes::LIMIT, name, message)
 }

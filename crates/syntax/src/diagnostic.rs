@@ -57,7 +57,9 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    pub(crate) fn error(code: Code, file: impl Into<String>, message: impl Into<String>) -> Self {
+    /// An error about a whole file.
+    #[must_use]
+    pub fn error(code: Code, file: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             code,
             severity: Severity::Error,
@@ -70,22 +72,26 @@ impl Diagnostic {
         }
     }
 
-    pub(crate) fn label(&mut self, label: impl Into<String>) -> &mut Self {
+    /// What is to be said at its place.
+    pub fn label(&mut self, label: impl Into<String>) -> &mut Self {
         self.label = label.into();
         self
     }
 
-    pub(crate) fn help(&mut self, help: impl Into<String>) -> &mut Self {
+    /// What may be done, once more.
+    pub fn help(&mut self, help: impl Into<String>) -> &mut Self {
         self.help.push(help.into());
         self
     }
 
-    pub(crate) fn maybe_help(&mut self, help: Option<String>) -> &mut Self {
+    /// What may be done, if something may.
+    pub fn maybe_help(&mut self, help: Option<String>) -> &mut Self {
         self.help.extend(help);
         self
     }
 
-    pub(crate) fn related(&mut self, span: SourceSpan, label: impl Into<String>) -> &mut Self {
+    /// Another place that it is about.
+    pub fn related(&mut self, span: SourceSpan, label: impl Into<String>) -> &mut Self {
         self.related.push(Related { span, label: label.into() });
         self
     }
@@ -93,13 +99,15 @@ impl Diagnostic {
 
 /// Whether a character shows itself in a line of text. Control characters and those that only change the direction or
 /// the order of others do not.
-pub(crate) fn printable(c: char) -> bool {
+#[must_use]
+pub fn printable(c: char) -> bool {
     let hidden = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     !c.is_control() && !hidden
 }
 
 /// A piece of the user's text as it may stand in a message: short, on one line, and unable to steer a terminal.
-pub(crate) fn show(text: &str) -> String {
+#[must_use]
+pub fn show(text: &str) -> String {
     const LONGEST: usize = 90;
     let mut shown = String::new();
     for (count, c) in text.chars().enumerate() {

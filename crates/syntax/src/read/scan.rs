@@ -7,9 +7,9 @@
 use hcl_edit::Ident;
 
 use crate::codes;
-use crate::context::Context;
 use crate::diagnostic::Diagnostic;
-use crate::limits::Limits;
+use crate::limits::ReadLimits;
+use crate::reading::Reading;
 use crate::tree::Bytes;
 
 /// How many comparisons of keys the parser may be made to do.
@@ -49,7 +49,7 @@ enum Refusal {
 }
 
 /// Whether the parser may have the file.
-pub(super) fn scan(cx: &mut Context<'_>) -> bool {
+pub(super) fn scan(cx: &mut Reading<'_>) -> bool {
     let mut scan =
         Scan { text: cx.source.text(), at: 0, open: Vec::new(), depth: 0, elements: 0, comparisons: 0 };
     let Err(refusal) = scan.run(cx.limits) else { return true };
@@ -67,19 +67,19 @@ pub(super) fn scan(cx: &mut Context<'_>) -> bool {
     false
 }
 
-pub(super) fn too_deep<'c>(cx: &'c mut Context<'_>, at: &Bytes) -> &'c mut Diagnostic {
+pub(super) fn too_deep<'c>(cx: &'c mut Reading<'_>, at: &Bytes) -> &'c mut Diagnostic {
     let depth = cx.limits.depth;
     cx.error(codes::LIMIT, at, format!("this is nested more than {depth} levels deep"))
 }
 
-pub(super) fn too_long<'c>(cx: &'c mut Context<'_>, at: &Bytes) -> &'c mut Diagnostic {
+pub(super) fn too_long<'c>(cx: &'c mut Reading<'_>, at: &Bytes) -> &'c mut Diagnostic {
     let most = cx.limits.elements;
     cx.error(codes::LIMIT, at, format!("the file has more than {most} words, texts and signs"))
         .label("the first one too many")
 }
 
 impl<'a> Scan<'a> {
-    fn run(&mut self, limits: &Limits) -> Result<(), Refusal> {
+    fn run(&mut self, limits: ReadLimits) -> Result<(), Refusal> {
         while self.at < self.text.len() {
             match self.open.last().copied() {
                 Some((start, Open::Text)) => self.in_text(start)?,

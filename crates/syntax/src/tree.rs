@@ -5,32 +5,43 @@
 use std::ops::Range;
 
 use gofer_types::pipeline::ReferenceRoot;
-use hcl_edit::Number;
+pub use hcl_edit::Number;
 
 /// A range of bytes in the file.
-pub(crate) type Bytes = Range<usize>;
+pub type Bytes = Range<usize>;
 
 /// A word and where it stands.
 #[derive(Debug, Clone)]
-pub(crate) struct Name {
-    pub(crate) text: String,
-    pub(crate) span: Bytes,
+pub struct Name {
+    /// The word.
+    pub text: String,
+    /// Its bytes.
+    pub span: Bytes,
 }
 
 /// A value and where it stands.
 #[derive(Debug)]
-pub(crate) struct Node {
-    pub(crate) span: Bytes,
-    pub(crate) kind: Kind,
+pub struct Node {
+    /// Its bytes.
+    pub span: Bytes,
+    /// What it is.
+    pub kind: Kind,
 }
 
+/// What a value is.
 #[derive(Debug)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// `null`.
     Null,
+    /// `true` or `false`.
     Bool(bool),
+    /// A number.
     Number(Number),
+    /// A text, with its references.
     Text(Vec<Part>),
+    /// A list.
     List(Vec<Node>),
+    /// A map, or the body of a block.
     Map(Vec<Item>),
     /// Something that was complained about already.
     Invalid,
@@ -38,27 +49,42 @@ pub(crate) enum Kind {
 
 /// A part of a text.
 #[derive(Debug)]
-pub(crate) enum Part {
+pub enum Part {
+    /// As it is.
     Literal(String),
-    Reference { root: ReferenceRoot, name: String, span: Bytes },
+    /// `root.name`, to be filled in later.
+    Reference {
+        /// Where it looks.
+        root: ReferenceRoot,
+        /// The name there.
+        name: String,
+        /// Its bytes.
+        span: Bytes,
+    },
 }
 
 /// An entry of a map, an attribute, or a block.
 #[derive(Debug)]
-pub(crate) struct Item {
-    pub(crate) key: Name,
-    pub(crate) labels: Vec<Name>,
-    pub(crate) value: Node,
-    pub(crate) block: bool,
+pub struct Item {
+    /// Its name.
+    pub key: Name,
+    /// The labels of a block.
+    pub labels: Vec<Name>,
+    /// Its value, or the body of a block.
+    pub value: Node,
+    /// Whether it is written as a block.
+    pub block: bool,
 }
 
 impl Node {
-    pub(crate) fn plain(span: Bytes, text: impl Into<String>) -> Self {
+    /// A text without references.
+    pub fn plain(span: Bytes, text: impl Into<String>) -> Self {
         Self { span, kind: Kind::Text(vec![Part::Literal(text.into())]) }
     }
 
     /// What it is, for messages.
-    pub(crate) fn what(&self) -> &'static str {
+    #[must_use]
+    pub fn what(&self) -> &'static str {
         match &self.kind {
             Kind::Null => "null",
             Kind::Bool(_) => "true or false",
@@ -73,7 +99,8 @@ impl Node {
 
 impl Item {
     /// The key with the labels: what names a block.
-    pub(crate) fn header(&self) -> Bytes {
+    #[must_use]
+    pub fn header(&self) -> Bytes {
         let end = self.labels.last().map_or(self.key.span.end, |label| label.span.end);
         self.key.span.start..end.max(self.key.span.end)
     }
