@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use gofer_proto::v1 as pb;
+use gofer_client::v1 as pb;
 use gofer_types::refs::RunSelector;
 use gofer_types::{Namespace, PipelineId, Ref, TaskId};
 

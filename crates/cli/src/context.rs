@@ -1,7 +1,7 @@
 //! What every command works with: how to write, how to read addresses, how to reach the server.
 
 use gofer_client::Client;
-use gofer_proto::v1 as pb;
+use gofer_client::v1 as pb;
 use gofer_types::Timestamp;
 
 use crate::address::Addresses;

@@ -28,5 +28,5 @@ pub use calls::Answers;
 pub use client::Client;
 pub use error::{CODES, ClientError, ErrorKind, Violation};
 pub use follow::{Followed, Following};
-pub use gofer_proto::v1;
+pub use gofer_proto::{API, v1};
 pub use options::ClientOptions;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use gofer_client::Client;
-use gofer_proto::v1 as pb;
+use gofer_client::v1 as pb;
 use gofer_server::{Ended, RunningServer};
 
 use super::server::shutdown_asked;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use gofer_client::Client;
-use gofer_proto::v1 as pb;
+use gofer_client::v1 as pb;
 
 use crate::args::Doctor;
 use crate::context::Cx;
@@ -95,7 +95,7 @@ async fn of_server(cx: &Cx, remote: &Client) -> Result<Vec<CheckResult>, Failure
 }
 
 fn server(cx: &Cx, info: &pb::GetInfoResponse, asked: gofer_types::Timestamp, took: Duration) -> CheckResult {
-    let skew = views::time(info.now.as_ref()).map(|there| {
+    let skew = views::time!(info.now).map(|there| {
         let here = asked.plus(took / 2);
         here.since(there.0).max(there.0.since(here))
     });

@@ -2,7 +2,7 @@
 
 use futures_util::StreamExt;
 use gofer_client::Followed;
-use gofer_proto::v1 as pb;
+use gofer_client::v1 as pb;
 
 use super::logs::point;
 use crate::args::resources::{EventFilter, EventFollow, EventList};
@@ -17,7 +17,7 @@ use crate::views::Event;
 /// `event list`.
 pub(super) async fn list(cx: &Cx, args: EventList) -> Result<Exit, Failure> {
     let filter = filter(cx, &args.filter)?;
-    let since = point(cx, args.since.as_deref())?;
+    let since = point(cx, args.since.as_deref())?.map(Into::into);
     let from_seq = args.filter.since_seq.unwrap_or(0);
     let remote = cx.remote().await?;
     let mut again = "event list".to_owned();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use gofer_client::Client;
-use gofer_proto::v1 as pb;
+use gofer_client::v1 as pb;
 
 use super::run::by_number;
 use super::variables;

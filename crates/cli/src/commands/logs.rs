@@ -1,9 +1,10 @@
 //! `logs`: the output of a run's tasks.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use futures_util::StreamExt;
 use gofer_client::Client;
-use gofer_proto::v1 as pb;
-use gofer_types::Timestamp;
+use gofer_client::v1 as pb;
 
 use super::run::{all_tasks, by_number};
 use crate::args::{Logs, Stream};
@@ -90,28 +91,23 @@ fn request(cx: &Cx, args: &Logs) -> Result<pb::ReadLogsRequest, Failure> {
     Ok(pb::ReadLogsRequest {
         tasks: args.task.clone(),
         stream: stream.into(),
-        since: point(cx, args.since.as_deref())?,
-        until: point(cx, args.until.as_deref())?,
+        since: point(cx, args.since.as_deref())?.map(Into::into),
+        until: point(cx, args.until.as_deref())?.map(Into::into),
         tail: args.tail,
         follow: args.follow,
         ..pb::ReadLogsRequest::default()
     })
 }
 
-/// A point in time as the wire has it.
-pub(super) fn point(cx: &Cx, typed: Option<&str>) -> Result<Option<prost_types::Timestamp>, Failure> {
+/// A point in time as people type it.
+pub(super) fn point(cx: &Cx, typed: Option<&str>) -> Result<Option<SystemTime>, Failure> {
     let Some(typed) = typed else { return Ok(None) };
     let at = clock::point(typed, cx.now).ok_or_else(|| {
         Failure::usage("E0002", format!("`{typed}` is not a time"))
             .hint("examples: `10m` for ten minutes ago, `2026-01-31T12:00:00Z`")
     })?;
-    Ok(Some(wire_time(at)))
-}
-
-fn wire_time(at: Timestamp) -> prost_types::Timestamp {
-    let micros = at.as_micros();
-    let nanos = i32::try_from(micros.rem_euclid(1_000_000) * 1000).unwrap_or(0);
-    prost_types::Timestamp { seconds: micros.div_euclid(1_000_000), nanos }
+    let since = u64::try_from(at.as_micros()).unwrap_or(0);
+    Ok(Some(UNIX_EPOCH + Duration::from_micros(since)))
 }
 
 fn check_tasks(wanted: &[String], tasks: &[pb::TaskRun]) -> Result<(), Failure> {

@@ -82,7 +82,7 @@ fn completion(cx: &Cx, shell: clap_complete::Shell) -> Result<Exit, Failure> {
 fn version(cx: &Cx) -> Result<Exit, Failure> {
     let program = Program {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        api: gofer_proto::API,
+        api: gofer_client::API,
         target: format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH),
     };
     cx.ui.object(&program, |_| {

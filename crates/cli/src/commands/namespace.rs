@@ -1,6 +1,6 @@
 //! `namespace`: the borders of tenancy.
 
-use gofer_proto::v1 as pb;
+use gofer_client::v1 as pb;
 
 use crate::args::resources::Namespace;
 use crate::context::Cx;

@@ -1,7 +1,7 @@
 //! `pipeline`: pipelines and their versions.
 
 use gofer_client::Client;
-use gofer_proto::v1 as pb;
+use gofer_client::v1 as pb;
 
 use super::up;
 use crate::args::Paging;

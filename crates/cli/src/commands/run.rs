@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gofer_client::Client;
-use gofer_proto::v1 as pb;
+use gofer_client::v1 as pb;
 use gofer_types::RunState;
 
 use super::variables;

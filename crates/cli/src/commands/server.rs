@@ -1,6 +1,6 @@
 //! `server` and `status`: serving, checking a configuration, and how a server does.
 
-use gofer_proto::v1 as pb;
+use gofer_client::v1 as pb;
 use gofer_server::Ended;
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -1,6 +1,6 @@
 //! `task`: the tasks of a run and their attempts.
 
-use gofer_proto::v1 as pb;
+use gofer_client::v1 as pb;
 
 use crate::args::resources::TaskList;
 use crate::context::Cx;

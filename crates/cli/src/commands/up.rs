@@ -1,7 +1,7 @@
 //! `up`, `pipeline apply` and `pipeline plan`: from a file to a version, after saying what changes.
 
 use gofer_client::Client;
-use gofer_proto::v1 as pb;
+use gofer_client::v1 as pb;
 use gofer_types::Pipeline;
 use serde_json::{Value, json};
 

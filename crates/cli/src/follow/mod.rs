@@ -8,8 +8,8 @@ pub(crate) use progress::{Progress, change_line, last_line};
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use gofer_client::v1 as pb;
 use gofer_client::{Client, Followed, Following};
-use gofer_proto::v1 as pb;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::address::Addresses;

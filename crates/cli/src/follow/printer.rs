@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use gofer_proto::v1 as pb;
+use gofer_client::v1 as pb;
 
 use crate::output::style::{Colour, Style, size};
 use crate::output::{sanitize, style};
@@ -121,7 +121,7 @@ impl Printer {
     fn prefix(&self, entry: &pb::LogEntry, mark: char) -> String {
         let mut prefix = String::new();
         if self.options.timestamps {
-            let at = views::time(entry.time.as_ref()).map(|at| at.0);
+            let at = views::time!(entry.time).map(|at| at.0);
             let _ = write!(prefix, "{} ", style::paint(self.style.colour, Colour::Dim, &self.style.time(at)));
         }
         if !self.options.no_prefix {

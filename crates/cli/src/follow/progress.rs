@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use gofer_proto::v1 as pb;
+use gofer_client::v1 as pb;
 use gofer_types::RunState;
 
 use crate::exit::Exit;
@@ -199,9 +199,11 @@ mod tests {
     use super::*;
     use crate::output::style::{ColorChoice, Surroundings};
 
-    fn at(millis: i64) -> Option<prost_types::Timestamp> {
-        let nanos = i32::try_from(millis % 1000 * 1_000_000).expect("nanos");
-        Some(prost_types::Timestamp { seconds: millis / 1000, nanos })
+    /// So many milliseconds after the beginning of time, in whatever type the wire has.
+    macro_rules! at {
+        ($millis:expr) => {
+            Some((std::time::UNIX_EPOCH + std::time::Duration::from_millis($millis)).into())
+        };
     }
 
     fn cause(kind: &str, text: &str, tasks: &[&str]) -> Option<pb::Cause> {
@@ -210,15 +212,15 @@ mod tests {
         Some(pb::Cause { kind: kind.into(), text: text.into(), tasks, exit_code, ..Default::default() })
     }
 
-    fn task(name: &str, state: pb::TaskState, millis: i64) -> pb::TaskRun {
+    fn task(name: &str, state: pb::TaskState, millis: u64) -> pb::TaskRun {
         pb::TaskRun {
             pipeline: "hello".into(),
             run: 12,
             task: name.into(),
             state: state.into(),
             attempts: 1,
-            started: at(0),
-            ended: at(millis),
+            started: at!(0),
+            ended: at!(millis),
             cause: cause("completed", "completed", &[]),
             ..Default::default()
         }
@@ -234,8 +236,8 @@ mod tests {
             number: 12,
             state: pb::RunState::Failed.into(),
             cause: cause("tasks", "test failed", &["test"]),
-            started: at(0),
-            ended: at(17_600),
+            started: at!(0),
+            ended: at!(17_600),
             ..Default::default()
         };
         let tasks = vec![task("fetch", pb::TaskState::Succeeded, 2_100), test, package];

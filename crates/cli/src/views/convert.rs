@@ -1,6 +1,6 @@
 //! From the messages of the wire to what programs see.
 
-use gofer_proto::v1 as pb;
+use gofer_client::v1 as pb;
 use gofer_types::{Namespace, RunState, TaskState, Timestamp};
 
 use super::{
@@ -17,18 +17,32 @@ pub(crate) fn address(namespace: &str, rest: &str) -> String {
     }
 }
 
-/// A time of the wire.
-pub(crate) fn time(at: Option<&prost_types::Timestamp>) -> Option<Time> {
-    let at = at?;
-    let micros = at.seconds.checked_mul(1_000_000)?.checked_add(i64::from(at.nanos) / 1000)?;
+/// A time of the wire, whose type belongs to the contract's own crates.
+macro_rules! time {
+    ($at:expr) => {
+        $crate::views::time_of($at.as_ref().map(|at| (at.seconds, at.nanos)))
+    };
+}
+pub(crate) use time;
+
+/// The milliseconds of a duration of the wire.
+macro_rules! millis {
+    ($span:expr) => {
+        millis_of($span.as_ref().map(|span| (span.seconds, span.nanos)))
+    };
+}
+
+/// A time in seconds and nanoseconds.
+pub(crate) fn time_of(at: Option<(i64, i32)>) -> Option<Time> {
+    let (seconds, nanos) = at?;
+    let micros = seconds.checked_mul(1_000_000)?.checked_add(i64::from(nanos) / 1000)?;
     Some(Time(Timestamp::from_micros(micros)))
 }
 
-/// Milliseconds of a duration of the wire.
-pub(crate) fn millis(span: Option<&prost_types::Duration>) -> Option<u64> {
-    let span = span?;
-    let secs = u64::try_from(span.seconds).ok()?.checked_mul(1000)?;
-    secs.checked_add(u64::try_from(span.nanos).unwrap_or(0) / 1_000_000)
+fn millis_of(span: Option<(i64, i32)>) -> Option<u64> {
+    let (seconds, nanos) = span?;
+    let millis = u64::try_from(seconds).ok()?.checked_mul(1000)?;
+    millis.checked_add(u64::try_from(nanos).unwrap_or(0) / 1_000_000)
 }
 
 fn between(from: Option<Time>, to: Option<Time>) -> Option<u64> {
@@ -103,17 +117,17 @@ impl From<pb::Cause> for Cause {
             tasks: (!cause.tasks.is_empty()).then_some(cause.tasks),
             exit_code: cause.exit_code,
             signal: cause.signal,
-            limit_ms: millis(cause.limit.as_ref()),
+            limit_ms: millis!(cause.limit),
         }
     }
 }
 
 impl From<pb::Run> for Run {
     fn from(run: pb::Run) -> Self {
-        let (started, ended) = (time(run.started.as_ref()), time(run.ended.as_ref()));
+        let (started, ended) = (time!(run.started), time!(run.ended));
         let state = run_word(run.state());
         let cancel = run.cancel.map(|cancel| Cancel {
-            at: time(cancel.at.as_ref()),
+            at: time!(cancel.at),
             actor: cancel.actor,
             reason: cancel.reason,
             force: cancel.force,
@@ -131,10 +145,10 @@ impl From<pb::Run> for Run {
             tasks: run.tasks,
             cause: run.cause.map(Into::into),
             idempotency_key: filled(run.idempotency_key),
-            created: time(run.created.as_ref()),
+            created: time!(run.created),
             started,
             ended,
-            deadline: time(run.deadline.as_ref()),
+            deadline: time!(run.deadline),
             duration_ms: between(started, ended),
             cancel,
             task_list: None,
@@ -144,7 +158,7 @@ impl From<pb::Run> for Run {
 
 impl From<pb::TaskRun> for TaskRun {
     fn from(task: pb::TaskRun) -> Self {
-        let (started, ended) = (time(task.started.as_ref()), time(task.ended.as_ref()));
+        let (started, ended) = (time!(task.started), time!(task.ended));
         let state = task_word(task.state());
         let depends_on = task.depends_on.into_iter();
         Self {
@@ -159,7 +173,7 @@ impl From<pb::TaskRun> for TaskRun {
             depends_on: depends_on.map(|on| Dependency { task: on.task, condition: on.condition }).collect(),
             cause: task.cause.map(Into::into),
             exit_code: task.exit_code,
-            changed: time(task.changed.as_ref()),
+            changed: time!(task.changed),
             started,
             ended,
             duration_ms: between(started, ended),
@@ -171,9 +185,9 @@ impl From<pb::TaskRun> for TaskRun {
 impl From<pb::Attempt> for Attempt {
     fn from(attempt: pb::Attempt) -> Self {
         Self {
-            created: time(attempt.created.as_ref()),
-            started: time(attempt.started.as_ref()),
-            ended: time(attempt.ended.as_ref()),
+            created: time!(attempt.created),
+            started: time!(attempt.started),
+            ended: time!(attempt.ended),
             exit: attempt.exit.map(Into::into),
             id: attempt.id,
             number: attempt.number,
@@ -187,8 +201,8 @@ impl From<pb::Pipeline> for Pipeline {
     fn from(pipeline: pb::Pipeline) -> Self {
         Self {
             r#ref: address(&pipeline.namespace, &pipeline.id),
-            created: time(pipeline.created.as_ref()),
-            updated: time(pipeline.updated.as_ref()),
+            created: time!(pipeline.created),
+            updated: time!(pipeline.updated),
             namespace: pipeline.namespace,
             id: pipeline.id,
             name: pipeline.name,
@@ -225,8 +239,8 @@ impl From<pb::Version> for Version {
         });
         Self {
             r#ref: address(&version.namespace, &format!("{}@{}", version.pipeline, version.version)),
-            created: time(version.created.as_ref()),
-            timeout_ms: millis(version.timeout.as_ref()),
+            created: time!(version.created),
+            timeout_ms: millis!(version.timeout),
             namespace: version.namespace,
             pipeline: version.pipeline,
             version: version.version,
@@ -241,11 +255,7 @@ impl From<pb::Version> for Version {
 
 impl From<pb::Namespace> for NamespaceView {
     fn from(namespace: pb::Namespace) -> Self {
-        Self {
-            created: time(namespace.created.as_ref()),
-            name: namespace.name,
-            description: namespace.description,
-        }
+        Self { created: time!(namespace.created), name: namespace.name, description: namespace.description }
     }
 }
 
@@ -256,7 +266,7 @@ impl From<pb::Event> for Event {
             r#type: event.r#type,
             actor: event.actor,
             text: event.text,
-            time: time(event.at.as_ref()),
+            time: time!(event.at),
             namespace: filled(event.namespace),
             pipeline: filled(event.pipeline),
             version: counted(event.version),
@@ -283,7 +293,7 @@ impl From<pb::LogEntry> for LogLine {
             task: entry.task,
             attempt: entry.attempt,
             stream,
-            time: time(entry.time.as_ref()),
+            time: time!(entry.time),
             text,
             lossy,
             partial: entry.partial.then_some(true),
@@ -306,7 +316,7 @@ impl From<pb::GetStatusResponse> for Status {
             healthy: backend.healthy,
         });
         Self {
-            uptime_ms: millis(status.uptime.as_ref()).unwrap_or(0),
+            uptime_ms: millis!(status.uptime).unwrap_or(0),
             backends: backends.collect(),
             version: status.version,
             data_dir: status.data_dir,

@@ -12,7 +12,7 @@ use crate::output::View;
 mod convert;
 mod rows;
 
-pub(crate) use convert::{address, run_state, run_state_of, task_state, time};
+pub(crate) use convert::{address, run_state, run_state_of, task_state, time, time_of};
 pub(crate) use rows::{lasted, state_cell};
 
 /// A point in time, in RFC 3339.
