@@ -1,13 +1,14 @@
 //! The engine: two tables in one file.
 //!
 //! redb refuses everything after an I/O error until the file is opened anew. For a disk without room that is done here, under a
-//! lock that keeps readers out for these milliseconds; for anything else the storage stays broken.
+//! lock that keeps readers out meanwhile (as long as an opening after a crash); for anything else the storage stays broken.
 
 use std::fmt;
 use std::fs::OpenOptions;
 use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use gofer_backend::{BackendError, ErrorKind, Result};
@@ -28,7 +29,8 @@ const STATE: &str = "state";
 pub(crate) struct Tuning {
     pub(crate) cache: usize,
     pub(crate) reserve: u64,
-    pub(crate) fast_recovery: bool,
+    /// Zero: with every commit.
+    pub(crate) settle_after: Duration,
 }
 
 /// redb as an engine.
@@ -84,10 +86,12 @@ impl Redb {
         // the old one lets go of the file before the new one takes it
         drop(guard.take());
         let reopened = self.open_file().and_then(|database| {
-            let there = read_state(&database)?.is_some_and(|state| state[..] == group.state);
+            // a write without rows leaves nothing that could be found
+            let there = !group.rows.is_empty()
+                && read_state(&database)?.is_some_and(|state| state[..] == group.state);
             if there {
                 let again = Group { rows: Default::default(), state: group.state.clone() };
-                write(&database, &again, self.tuning)?;
+                write(&database, &again, self.settles_always())?;
             }
             *guard = Some(database);
             Ok(there)
@@ -95,6 +99,25 @@ impl Redb {
         match reopened {
             Ok(true) => Ok(()),
             Ok(false) => Err(WriteFailure::Refused(cause)),
+            Err(error) => Err(WriteFailure::Broken(error)),
+        }
+    }
+}
+
+impl Redb {
+    fn settles_always(&self) -> bool {
+        self.tuning.settle_after.is_zero()
+    }
+
+    fn put(&self, group: &Group, settled: bool) -> std::result::Result<(), WriteFailure> {
+        // a page or two for each row, and the way to it
+        let needed = group.size().saturating_mul(2).saturating_add(group.rows.len() as u64 * 1024);
+        disk::require_room(&self.dir, needed, self.tuning.reserve).map_err(WriteFailure::Refused)?;
+        match self.with(|database| write(database, group, settled)) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::Exhausted && !self.syncs.failed() => {
+                self.recover(group, error)
+            }
             Err(error) => Err(WriteFailure::Broken(error)),
         }
     }
@@ -129,18 +152,18 @@ impl Engine for Redb {
     }
 
     fn write(&self, group: &Group) -> std::result::Result<(), WriteFailure> {
-        // a page or two for each row, and the way to it
-        let needed = group.size().saturating_mul(2).saturating_add(group.rows.len() as u64 * 1024);
-        disk::require_room(&self.dir, needed, self.tuning.reserve).map_err(WriteFailure::Refused)?;
-        match self.with(|database| write(database, group, self.tuning)) {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == ErrorKind::Exhausted && !self.syncs.failed() => {
-                self.recover(group, error)
-            }
-            Err(error) => Err(WriteFailure::Broken(error)),
-        }
+        self.put(group, self.settles_always())
     }
 
+    fn idle_after(&self) -> Option<Duration> {
+        (!self.settles_always()).then_some(self.tuning.settle_after)
+    }
+
+    fn idle(&self) -> std::result::Result<(), WriteFailure> {
+        self.put(&Group::default(), true)
+    }
+
+    // redb settles the file by itself when it is dropped
     fn close(&self) {
         drop(self.database.write().unwrap_or_else(PoisonError::into_inner).take());
     }
@@ -193,10 +216,11 @@ fn read_state(database: &Database) -> Result<Option<Bytes>> {
     Ok(raw.map(|raw| Bytes::copy_from_slice(raw.value())))
 }
 
-fn write(database: &Database, group: &Group, tuning: Tuning) -> Result<()> {
+/// One transaction. If `settled`, with the free pages recorded (two syncs), so that opening need not look for them.
+fn write(database: &Database, group: &Group, settled: bool) -> Result<()> {
     let mut writing = database.begin_write().map_err(understood)?;
-    writing.set_quick_repair(tuning.fast_recovery);
-    {
+    writing.set_quick_repair(settled);
+    if !group.state.is_empty() {
         let mut rows = writing.open_table(ROWS).map_err(understood)?;
         for (key, raw) in &group.rows {
             match raw {
@@ -217,19 +241,26 @@ fn borrowed(bound: &Bound<Bytes>) -> Bound<&[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use gofer_storage::embedded::{Embedded, Home, Options};
     use gofer_storage::{Batch, Storage};
+    use redb::ReadableTableMetadata as _;
 
     use super::*;
     use crate::file::tests::{Countdown, Script};
 
-    // the conformance suite has it with fast recovery
-    const TUNING: Tuning = Tuning { cache: 1 << 20, reserve: 0, fast_recovery: false };
+    // long enough that only the tests of it settle
+    const TUNING: Tuning = Tuning { cache: 1 << 20, reserve: 0, settle_after: Duration::from_secs(3600) };
     const ENOSPC: i32 = 28;
     const EIO: i32 = 5;
 
     fn open(dir: &Path) -> (Embedded<Redb>, Arc<Script>) {
-        let engine = Redb::open(dir, TUNING).unwrap();
+        open_with(dir, TUNING)
+    }
+
+    fn open_with(dir: &Path, tuning: Tuning) -> (Embedded<Redb>, Arc<Script>) {
+        let engine = Redb::open(dir, tuning).unwrap();
         let script = Arc::clone(&engine.script);
         let home = Home::claim("redb", dir).unwrap();
         (Embedded::start(engine, home, Options { kind: "redb", name: "test".to_owned() }).unwrap(), script)
@@ -314,7 +345,7 @@ mod tests {
             .with(|database| {
                 let rows = [(Bytes::from_static(b"bad"), Some(b"garbage".to_vec()))].into();
                 let state = gofer_storage::embedded::envelope::encode_state(Default::default());
-                write(database, &Group { rows, state }, TUNING)
+                write(database, &Group { rows, state }, false)
             })
             .unwrap();
         let home = Home::claim("redb", dir.path()).unwrap();
@@ -331,6 +362,95 @@ mod tests {
         let mut batch = Batch::default();
         batch.delete("bad");
         storage.commit(batch).await.unwrap();
+        assert_eq!(rows(&storage).await, 2);
+    }
+
+    /// What the next process finds if this one is killed now: whether opening walks the tree, and how many rows there are.
+    fn after_a_crash(dir: &Path) -> (bool, u64) {
+        let copy = tempfile::tempdir().unwrap();
+        let file = copy.path().join(FILE);
+        std::fs::copy(dir.join(FILE), &file).unwrap();
+        let walked = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&walked);
+        let mut builder = Database::builder();
+        builder.set_repair_callback(move |_| told.store(true, Ordering::Relaxed));
+        let database = builder.open(&file).unwrap();
+        let rows = database.begin_read().unwrap().open_table(ROWS).unwrap().len().unwrap();
+        (walked.load(Ordering::Relaxed), rows)
+    }
+
+    #[tokio::test]
+    async fn a_crash_under_load_walks_the_tree_and_one_when_idle_or_closed_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Redb::open(dir.path(), TUNING).unwrap();
+        for number in 1..4_u8 {
+            let rows = [(Bytes::copy_from_slice(&[number]), Some(vec![number; 9000]))].into();
+            engine.write(&Group { rows, state: vec![number] }).unwrap();
+            assert_eq!(after_a_crash(dir.path()), (true, u64::from(number)));
+            engine.idle().unwrap();
+            assert_eq!(after_a_crash(dir.path()), (false, u64::from(number)));
+            assert_eq!(engine.state().unwrap().unwrap()[..], [number], "settling changes no row");
+        }
+        engine.write(&Group { rows: Default::default(), state: vec![9] }).unwrap();
+        assert!(after_a_crash(dir.path()).0);
+        engine.close();
+        assert_eq!(after_a_crash(dir.path()), (false, 3));
+    }
+
+    #[tokio::test]
+    async fn without_a_delay_every_commit_is_settled() {
+        let dir = tempfile::tempdir().unwrap();
+        let (storage, _) = open_with(dir.path(), Tuning { settle_after: Duration::ZERO, ..TUNING });
+        for number in 1..4 {
+            storage.commit(pair(number)).await.unwrap();
+            assert_eq!(after_a_crash(dir.path()), (false, u64::from(number) * 2));
+        }
+    }
+
+    #[test]
+    fn a_settling_without_room_is_refused_and_the_next_one_works() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Redb::open(dir.path(), TUNING).unwrap();
+        let mut refused = 0;
+        for number in 0..20_u8 {
+            let rows = [(Bytes::copy_from_slice(&[number]), Some(vec![number; 9000]))].into();
+            engine.write(&Group { rows, state: vec![number] }).unwrap();
+            *engine.script.writes.lock().unwrap() = Countdown { well: number.into(), fail: 1, errno: ENOSPC };
+            match engine.idle() {
+                Ok(()) => {}
+                Err(WriteFailure::Refused(error)) => {
+                    assert_eq!(error.kind(), ErrorKind::Exhausted);
+                    refused += 1;
+                }
+                Err(WriteFailure::Broken(error)) => panic!("fail-stop: {}", error.chain()),
+            }
+            *engine.script.writes.lock().unwrap() = Countdown::default();
+            assert_eq!(engine.state().unwrap().unwrap()[..], [number], "what was acknowledged is there");
+            engine.idle().unwrap();
+            assert_eq!(after_a_crash(dir.path()), (false, u64::from(number) + 1));
+        }
+        assert!(refused > 2, "only {refused} settlings met the full disk");
+    }
+
+    #[test]
+    fn a_settling_whose_sync_fails_is_fail_stop() {
+        for well in 0..2 {
+            let dir = tempfile::tempdir().unwrap();
+            let engine = Redb::open(dir.path(), TUNING).unwrap();
+            engine.write(&Group { rows: Default::default(), state: vec![1] }).unwrap();
+            *engine.script.syncs.lock().unwrap() = Countdown { well, fail: 1, errno: EIO };
+            assert!(matches!(engine.idle(), Err(WriteFailure::Broken(_))), "sync {well} of the two");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_probe_on_a_full_disk_is_refused_and_the_next_one_works() {
+        let dir = tempfile::tempdir().unwrap();
+        let (storage, script) = open(dir.path());
+        storage.commit(pair(1)).await.unwrap();
+        *script.writes.lock().unwrap() = Countdown { well: 0, fail: 1, errno: ENOSPC };
+        assert_eq!(storage.check().await.unwrap_err().kind(), ErrorKind::Exhausted);
+        storage.check().await.unwrap();
         assert_eq!(rows(&storage).await, 2);
     }
 }

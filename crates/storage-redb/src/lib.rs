@@ -4,6 +4,20 @@
 //! from [`gofer_storage::embedded`]. A group is one write transaction with immediate durability. Readers use read transactions
 //! and never wait for a commit.
 //!
+//! # What is safe, and how fast it opens
+//!
+//! A group is one sync (redb's one-phase commit): its pages, its commit slot and the byte that makes the slot the current one
+//! are written in any order, and the answer comes after the sync. A power cut during that sync may leave any part of them. What
+//! was acknowledged is whole either way: the slot before it and its pages are not written over until the new group is
+//! synced. The next opening tells a torn group by the checksums of its slot and its pages, and goes back to the one before.
+//! The checksums are xxh3 of 128 bits: good against tearing, not against somebody who writes the file. A disk that loses or
+//! damages what it said was synced can make the newest acknowledged group look torn; it is then dropped in silence, where
+//! two phases would report the damage.
+//!
+//! So opening after a crash under load walks the tree: it verifies every page and finds the free ones, 0.6 s for a million rows.
+//! When no commit has come for [`Config::settle_after`], one more commit in two phases records the free pages (redb's quick
+//! repair), and redb does the same when it is closed. Opening after a crash when idle, or after a clean stop, walks nothing.
+//!
 //! It owns the files `data.redb`, `LOCK` and `FORMAT` of its directory and nothing else. It must not interpret rows.
 
 mod backend;
@@ -66,5 +80,5 @@ fn claim(config: &Config, data_dir: &Path) -> Result<Home> {
 
 fn tuning(config: &Config) -> Tuning {
     let cache = usize::try_from(config.cache.get()).unwrap_or(usize::MAX);
-    Tuning { cache, reserve: config.reserve.get(), fast_recovery: config.fast_recovery }
+    Tuning { cache, reserve: config.reserve.get(), settle_after: config.settle_after.get() }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use gofer_backend::ErrorKind;
 use gofer_storage::{Batch, KeyRange, Storage};
 use gofer_storage_redb::{Compacted, Config, compact, open};
+use gofer_types::Span;
 
 fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
@@ -26,7 +27,9 @@ async fn fill(storage: &dyn Storage, rows: u32) {
 #[tokio::test]
 async fn reading_writes_nothing() {
     let data = tempfile::tempdir().unwrap();
-    let storage = open("test", &Config::default(), data.path()).unwrap();
+    // settled with every commit, so that no write is still to come
+    let config = Config { settle_after: Span::default(), ..Config::default() };
+    let storage = open("test", &config, data.path()).unwrap();
     fill(&*storage, 1000).await;
     let before = files(&data.path().join("redb"));
     for _ in 0..20 {

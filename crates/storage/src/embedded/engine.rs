@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use bytes::Bytes;
 use gofer_backend::{BackendError, Result};
@@ -12,7 +13,7 @@ use crate::KeyRange;
 /// The receiver of a scan: raw key, raw row; says whether it wants more.
 pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>> + 'a;
 
-/// An ordered map on disk. All calls block; [`Engine::write`] and [`Engine::close`] come from one thread.
+/// An ordered map on disk. All calls block; [`Engine::write`], [`Engine::idle`] and [`Engine::close`] come from one thread.
 ///
 /// Readers see the last group whose write returned `Ok`, whole, and nothing of a later one: what is read is on disk.
 pub trait Engine: Debug + Send + Sync + 'static {
@@ -30,7 +31,19 @@ pub trait Engine: Debug + Send + Sync + 'static {
     /// Writes a group whole, and returns once it is on disk. A group without rows still makes a durable write.
     fn write(&self, group: &Group) -> std::result::Result<(), WriteFailure>;
 
-    /// Lets go of all files. Later calls answer `Unavailable`. Waits for readers.
+    /// How long no request must have come before [`Engine::idle`] is called; `None`: never.
+    fn idle_after(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Does what would cost too much with every group, such as a mark that makes the next opening fast. Called once after
+    /// writes, and not again before the next write, whatever it answers; a commit that comes meanwhile waits for it.
+    fn idle(&self) -> std::result::Result<(), WriteFailure> {
+        Ok(())
+    }
+
+    /// Lets go of all files, as well prepared for the next opening as after [`Engine::idle`], which is not called before it.
+    /// Later calls answer `Unavailable`. Waits for readers.
     fn close(&self);
 }
 

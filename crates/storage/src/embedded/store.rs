@@ -6,6 +6,7 @@
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
@@ -13,19 +14,21 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use gofer_backend::{BackendError, BackendInfo, ErrorKind, Result};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::engine::Engine;
 use super::envelope;
 use super::home::Home;
-use super::writer::{Job, Request, Shared, Writer, repeat};
+use super::writer::{GROUP_BATCHES, Job, Request, Shared, Writer, repeat};
 use crate::watchers::Watchers;
 use crate::{Batch, Capabilities, KeyRange, MAX_BATCH, Revision, Row, Storage, WatchStream};
 
-/// How many commits may wait; the next one waits for a place.
-const QUEUE: usize = 1024;
-/// How many bytes the waiting commits may hold together.
+/// How many bytes the commits that wait or are being written may hold together; the next one waits for a place.
 const QUEUE_BYTES: usize = 2 * MAX_BATCH;
+/// How many commits may wait or be written: one group that is being written, and the next.
+const QUEUE: usize = 2 * GROUP_BATCHES;
+/// What a small commit counts for, so that the bytes also limit the number.
+const LEAST_SHARE: usize = QUEUE_BYTES / QUEUE;
 /// A scan of at most that many rows runs on the caller's thread.
 const INLINE_ROWS: usize = 512;
 
@@ -43,7 +46,7 @@ pub struct Embedded<E: Engine> {
     info: BackendInfo,
     shared: Arc<Shared<E>>,
     closing: AtomicBool,
-    queue: Mutex<Option<mpsc::Sender<Job>>>,
+    queue: Mutex<Option<Sender<Job>>>,
     budget: Arc<Semaphore>,
     done: watch::Receiver<bool>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -59,9 +62,10 @@ impl<E: Engine> Embedded<E> {
             .and_then(|raw| raw.map_or(Ok(Revision::default()), |raw| envelope::decode_state(&raw)));
         let revision = state.map_err(|error| error.with("path", &target).at(kind, "open"))?;
         let shared = Arc::new(Shared { engine, watchers: Watchers::default(), broken: OnceLock::new() });
-        let (sender, queue) = mpsc::channel(QUEUE);
+        let (sender, queue) = channel();
         let (done, closed) = watch::channel(false);
-        let writer = Writer { shared: Arc::clone(&shared), queue, revision, home: Some(home), done };
+        let (shared_too, unsettled) = (Arc::clone(&shared), false);
+        let writer = Writer { shared: shared_too, queue, revision, unsettled, home: Some(home), done };
         let thread = std::thread::Builder::new().name(format!("storage-{kind}")).spawn(move || writer.run());
         let thread = thread.map_err(|error| {
             BackendError::new(ErrorKind::Exhausted, "the writer thread could not be started")
@@ -88,18 +92,21 @@ impl<E: Engine> Embedded<E> {
         if let Some(error) = self.shared.broken.get() {
             return Err(repeat(error));
         }
-        let size = u32::try_from(size).unwrap_or(u32::MAX).max(1);
+        let size = u32::try_from(size.max(LEAST_SHARE)).unwrap_or(u32::MAX);
         let permit = Arc::clone(&self.budget).acquire_many_owned(size).await.map_err(|_| closed())?;
-        let sender = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(closed)?;
         let (answer, outcome) = oneshot::channel();
-        sender.send(Job { request, answer, _permit: permit }).await.map_err(|_| closed())?;
-        drop(sender);
+        self.enqueue(Job { request, answer, _permit: permit })?;
         outcome.await.map_err(|_| {
             BackendError::new(
                 ErrorKind::Unavailable,
                 "the writer ended; the outcome is unknown until the server is restarted",
             )
         })?
+    }
+
+    fn enqueue(&self, job: Job) -> Result<()> {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.as_ref().ok_or_else(closed)?.send(job).map_err(|_| closed())
     }
 
     async fn read_range(&self, range: KeyRange, limit: usize) -> Result<Vec<Row>> {

@@ -1,14 +1,16 @@
 //! The one thread that writes.
 //!
 //! It takes whatever waits, up to a limit, decides which batches hold, writes them as one, and answers all of them after the one
-//! sync. A lone commit goes at once; what arrives during a sync is the next group. While nobody commits, it sleeps.
+//! sync. A lone commit goes at once; what arrives during a sync is the next group. While nobody commits, it sleeps; it wakes by
+//! itself once at most, to let the engine settle.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use gofer_backend::{BackendError, ErrorKind, Result};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use super::engine::{Engine, Group, WriteFailure};
 use super::home::Home;
@@ -17,7 +19,7 @@ use crate::watchers::Watchers;
 use crate::{Batch, MAX_BATCH, Revision};
 
 /// How many batches one group may hold.
-const GROUP_BATCHES: usize = 1024;
+pub(super) const GROUP_BATCHES: usize = 1024;
 /// How many bytes of batches one group may hold, not counting the batch that goes over it.
 const GROUP_BYTES: usize = MAX_BATCH / 4;
 
@@ -50,8 +52,11 @@ pub(super) struct Job {
 #[derive(Debug)]
 pub(super) struct Writer<E: Engine> {
     pub(super) shared: Arc<Shared<E>>,
-    pub(super) queue: mpsc::Receiver<Job>,
+    /// Without a limit of its own: every job in it holds a permit, and these are counted.
+    pub(super) queue: Receiver<Job>,
     pub(super) revision: Revision,
+    /// Whether a write was tried since the engine was last told that it is idle.
+    pub(super) unsettled: bool,
     pub(super) home: Option<Home>,
     pub(super) done: watch::Sender<bool>,
 }
@@ -60,10 +65,32 @@ impl<E: Engine> Writer<E> {
     /// Works until the queue is closed and empty. Letting go of files and lock is part of being dropped, so that it also
     /// happens if the engine panics.
     pub(super) fn run(mut self) {
-        while let Some(first) = self.queue.blocking_recv() {
+        while let Some(first) = self.next() {
             let jobs = self.collect(first);
-            self.settle(jobs);
+            self.serve(jobs);
         }
+    }
+
+    /// The next job. Lets the engine settle if none comes for as long as the engine says; from then on waits without limit.
+    fn next(&mut self) -> Option<Job> {
+        if self.unsettled
+            && self.shared.broken.get().is_none()
+            && let Some(delay) = self.shared.engine.idle_after()
+        {
+            match self.queue.recv_timeout(delay) {
+                Ok(job) => return Some(job),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => self.settle(),
+            }
+        }
+        self.queue.recv().ok()
+    }
+
+    fn settle(&mut self) {
+        // also if it is refused: with a full disk the next try is due after the next write
+        self.unsettled = false;
+        // nobody waits for it; what was acknowledged does not depend on it, and a broken engine is told to the next caller
+        let _ = self.outcome(self.shared.engine.idle());
     }
 
     fn collect(&mut self, first: Job) -> Vec<Job> {
@@ -77,7 +104,7 @@ impl<E: Engine> Writer<E> {
         jobs
     }
 
-    fn settle(&mut self, jobs: Vec<Job>) {
+    fn serve(&mut self, jobs: Vec<Job>) {
         if let Some(error) = self.shared.broken.get() {
             return answer_all(jobs, error);
         }
@@ -108,12 +135,18 @@ impl<E: Engine> Writer<E> {
         revision: Revision,
         touched: &BTreeMap<Bytes, Revision>,
     ) -> Result<()> {
-        match self.shared.engine.write(group) {
-            Ok(()) => {
-                self.revision = revision;
-                self.shared.watchers.signal(touched);
-                Ok(())
-            }
+        // also if it fails: a refused write may leave the engine to be settled anew
+        self.unsettled = true;
+        self.outcome(self.shared.engine.write(group))?;
+        self.revision = revision;
+        self.shared.watchers.signal(touched);
+        Ok(())
+    }
+
+    /// Remembers for good that the engine is broken.
+    fn outcome(&self, written: std::result::Result<(), WriteFailure>) -> Result<()> {
+        match written {
+            Ok(()) => Ok(()),
             Err(WriteFailure::Refused(error)) => Err(error),
             Err(WriteFailure::Broken(cause)) => {
                 let text = "a write failed and its outcome is unknown; nothing is acknowledged until the server is restarted";
@@ -126,7 +159,6 @@ impl<E: Engine> Writer<E> {
 
 impl<E: Engine> Drop for Writer<E> {
     fn drop(&mut self) {
-        self.queue.close();
         self.shared.engine.close();
         self.shared.watchers.close();
         self.home = None;
