@@ -11,6 +11,7 @@
 
 pub mod codec;
 mod error;
+mod events;
 mod group;
 pub mod keys;
 mod ownership;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gofer_storage::{KeyRange, Storage, escaped};
 use gofer_types::{
-    AttemptRecord, Event, Namespace, NamespaceRecord, PipelineRecord, PipelineRef, RunNumber, RunRecord,
-    RunRef, TaskRunRecord, VersionNumber, VersionRecord,
+    AttemptRecord, Namespace, NamespaceRecord, PipelineRecord, PipelineRef, RunNumber, RunRecord, RunRef,
+    TaskRunRecord, VersionNumber, VersionRecord,
 };
 
 use crate::codec::{ActiveRecord, IdempotencyRecord, Stored, decode, decode_version};
@@ -26,7 +26,7 @@ const BUDGET: usize = 20_000;
 /// Typed records over a storage.
 #[derive(Debug, Clone)]
 pub struct Records {
-    storage: Arc<dyn Storage>,
+    pub(crate) storage: Arc<dyn Storage>,
 }
 
 /// A run that somebody must look after, with its entry if that can be read.
@@ -320,26 +320,6 @@ impl Records {
         Ok((runs.collect(), next))
     }
 
-    /// At most `limit` events from a number on, in order; the number behind the last one that was looked at. A damaged
-    /// event is left out.
-    pub async fn events(&self, from: u64, limit: usize) -> Result<(Vec<Event>, u64)> {
-        let mut range = KeyRange::prefix(family::EVENT.as_bytes());
-        if from > 0 {
-            range = range.after(&keys::event(from - 1));
-        }
-        let found = scan(&*self.storage, range, limit.max(1)).await?;
-        let next = found.last().and_then(|row| keys::event_seq(row.key())).map_or(from, |seq| seq + 1);
-        Ok((found.into_iter().filter_map(read_event).collect(), next))
-    }
-
-    /// At most `limit` events below a number, newest first, and the number of the last one that was looked at.
-    pub async fn events_below(&self, below: u64, limit: usize) -> Result<(Vec<Event>, u64)> {
-        let range = KeyRange::prefix(family::EVENT.as_bytes()).reversed().after(&keys::event(below));
-        let found = scan(&*self.storage, range, limit.max(1)).await?;
-        let last = found.last().and_then(|row| keys::event_seq(row.key())).unwrap_or(0);
-        Ok((found.into_iter().filter_map(read_event).collect(), last))
-    }
-
     /// The pipelines whose history is still to be deleted.
     pub async fn deleting(&self) -> Result<Vec<PipelineRef>> {
         let rows = self.all(family::DELETING.as_bytes()).await?;
@@ -395,13 +375,6 @@ impl Records {
             }
             page.token = slice.next;
         }
-    }
-}
-
-fn read_event(found: Found) -> Option<Event> {
-    match found {
-        Found::Row(row) => decode(&row.key, &row.value).ok(),
-        Found::Damaged(..) => None,
     }
 }
 

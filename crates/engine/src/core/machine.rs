@@ -9,67 +9,11 @@ use std::time::Duration;
 use gofer_types::record::CancelRequest;
 use gofer_types::{Cause, Condition, RunState, TaskState};
 
+use super::facts::{Decision, Fact};
 use super::plan::Plan;
 
 /// How many tasks a cause names at most.
 const NAMED: usize = 20;
-
-/// Something that happened.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Fact {
-    /// A limit holds the run back; the text names it.
-    Held(String),
-    /// The run may run.
-    Admitted,
-    /// The task got a slot.
-    Slot(u32),
-    /// There is no slot for the task now; the text names the limit.
-    NoSlot(u32, String),
-    /// It is certain that the task cannot be started: before an attempt (number 0) or as the answer to one.
-    Refused(u32, u32, String),
-    /// The scheduler said that the attempt runs.
-    Started(u32, u32),
-    /// The attempt ended.
-    Ended(u32, u32, Cause),
-    /// The attempt was to be stopped, and it is certain that it never ran.
-    NeverRan(u32, u32),
-    /// The time limit of the attempt passed.
-    Overdue(u32, u32, Duration),
-    /// The time limit of the run passed.
-    RunOverdue(Duration),
-    /// Somebody wishes that the run ends.
-    Cancel(CancelRequest),
-}
-
-/// Something that is to be recorded, or done once it is recorded.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Decision {
-    /// The run is in this state now.
-    Run(RunState, Cause),
-    /// The wish is recorded.
-    Cancel(CancelRequest),
-    /// The task is in this state now.
-    Task {
-        /// Which.
-        task: u32,
-        /// The state.
-        state: TaskState,
-        /// Why.
-        cause: Cause,
-        /// The exit code, if one was observed.
-        exit_code: Option<i32>,
-    },
-    /// The task asks for a slot.
-    Want(u32),
-    /// The task does not ask for a slot any more.
-    Unwant(u32),
-    /// The task gives its slot back.
-    Free(u32),
-    /// The attempt is to be started.
-    Start(u32, u32),
-    /// The attempt is to be stopped, or killed at once.
-    Stop(u32, u32, bool),
-}
 
 /// How a task stands, as far as the machine needs it.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,10 +3,12 @@
 //! No clock, no I/O, no randomness: facts go in, decisions come out, and the same facts give the same end in whatever
 //! order independent ones arrive. It must not know storage, schedulers or time; deadlines reach it as facts.
 
+mod facts;
 mod machine;
 mod plan;
 mod restore;
-pub(crate) use machine::{Decision, Fact, RunMachine};
+pub(crate) use facts::{Decision, Fact};
+pub(crate) use machine::RunMachine;
 pub(crate) use plan::Plan;
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use gofer_types::{Cause, RunRecord, RunState, TaskRunRecord, TaskState};
 
-use super::machine::{Decision, Node, RunMachine};
+use super::facts::Decision;
+use super::machine::{Node, RunMachine};
 use super::plan::Plan;
 
 /// Why records are not those of a run of this version.

@@ -40,7 +40,7 @@ pub(crate) use event_log::EventLog;
 pub(crate) use fate::Fate;
 pub(crate) use hall::{Hall, Limits};
 pub(crate) use message::Message;
-pub(crate) use run::{NewRun, begin};
+pub(crate) use run::{NewRun, launch};
 pub(crate) use seat::{Complete, Entry, RunHandle};
 pub(crate) use spec::hex;
 pub(crate) use ticket::StartTicket;

@@ -60,8 +60,15 @@ pub(crate) struct NewRun {
     pub(crate) admission: Admission,
 }
 
+/// Gives a run a driver of its own, and answers when the run is durable. The driver does not depend on who waits here.
+pub(crate) async fn launch(inner: &Arc<Inner>, new: NewRun) -> Result<RunRecord> {
+    let (reply, answer) = oneshot::channel();
+    inner.spawn(begin(Arc::clone(inner), new, reply));
+    answer.await.unwrap_or_else(|_| Err(inner.fate.error()))
+}
+
 /// Makes a run durable together with what follows at once, answers, and drives it to its end.
-pub(crate) async fn begin(inner: Arc<Inner>, new: NewRun, reply: oneshot::Sender<Result<RunRecord>>) {
+async fn begin(inner: Arc<Inner>, new: NewRun, reply: oneshot::Sender<Result<RunRecord>>) {
     let NewRun { run, version, idempotency, next_run, handle, mailbox, admission } = new;
     let machine = RunMachine::new(Arc::clone(&version.plan));
     let mut driver = Driver::new(inner, handle, machine, Book::new(run, version), mailbox);

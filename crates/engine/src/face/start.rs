@@ -6,11 +6,10 @@ use std::sync::Arc;
 use gofer_records::IdempotencyRecord;
 use gofer_types::{Cause, PipelineRecord, PipelineRef, RunNumber, RunRecord, RunState, VariableName};
 use sha2::{Digest, Sha256};
-use tokio::sync::oneshot;
 
 use crate::Engine;
 use crate::api::{Accepted, Caller, StartRun};
-use crate::driver::{Inner, NewRun, RunHandle, StartTicket, Version, begin, hex};
+use crate::driver::{Inner, NewRun, RunHandle, StartTicket, Version, hex, launch};
 use crate::error::{EngineError, Result};
 
 /// The greatest size of all variables of a run, so that its record stays small.
@@ -122,9 +121,7 @@ impl Inner {
         };
         let version = checked.version;
         let new = NewRun { run, version, idempotency, next_run: number + 1, handle, mailbox, admission };
-        let (reply, answer) = oneshot::channel();
-        self.spawn(begin(Arc::clone(self), new, reply));
-        let result = answer.await.unwrap_or_else(|_| Err(self.fate.error()));
+        let result = launch(self, new).await;
         drop(ticket);
         result
     }
