@@ -36,6 +36,7 @@ fn mistyped_commands_are_told_apart_from_missing_ones() {
             "run retry hello/1",
             "server config init",
             "frobnicate",
+            "explain E9999",
             "exp",
         ],
     );
