@@ -10,7 +10,7 @@
 //! ```
 //!
 //! A file goes through three stages. The *readers* of `gofer-syntax` (HCL and JSON) make one small tree whose nodes
-//! know where they stand; the *decoder* knows the language and makes a [`Pipeline`](gofer_types::Pipeline) of it; the *check* looks at the
+//! know where they stand; the *decoder* knows the language and makes a [`Pipeline`] of it; the *check* looks at the
 //! whole: parents, cycles, artefacts. None of them evaluates anything: there are no functions and no loops, and what a
 //! text refers to is filled in by [`evaluate`](mod@evaluate) when a run is planned.
 //!
