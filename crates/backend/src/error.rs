@@ -114,7 +114,8 @@ struct Inner {
 impl BackendError {
     /// An error of that kind. The message is a lower-case fragment that says what is the case, without the cause.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        let retry = if kind.outcome_unknown() { RetryAdvice::Later { after: None } } else { RetryAdvice::Never };
+        let retry =
+            if kind.outcome_unknown() { RetryAdvice::Later { after: None } } else { RetryAdvice::Never };
         Self(Box::new(Inner {
             kind,
             retry,

@@ -13,7 +13,7 @@ fn repository() -> PathBuf {
 fn local(example: &str, args: &[&str], limit: Duration) -> Output {
     let world = World::new();
     let mut command = Binary::find().command(&world);
-    command.current_dir(repository()).args(["local", &format!("examples/{example}")]).args(args);
+    command.current_dir(repository()).args(["local", example]).args(args);
     Running::start(command, &world).wait(limit)
 }
 
@@ -22,7 +22,7 @@ const QUICK: Duration = Duration::from_secs(30);
 /// A task that does not print its lines as they appear would fail the first of these tests.
 #[test]
 fn hello_ends_green_and_prints_the_lines_of_its_tasks() {
-    let output = local("hello", &[], QUICK).ok();
+    let output = local("examples/hello", &[], QUICK).ok();
     let printed = output.stdout.clone() + &output.stderr;
     assert!(printed.contains(" | "), "{printed}");
     assert!(printed.contains("succeeded"), "{printed}");
@@ -30,7 +30,7 @@ fn hello_ends_green_and_prints_the_lines_of_its_tasks() {
 
 #[test]
 fn dag_takes_the_failure_branch_and_skips_the_other() {
-    let output = local("dag", &[], QUICK).ok();
+    let output = local("examples/dag", &[], QUICK).ok();
     let printed = output.stdout.clone() + &output.stderr;
     for word in ["succeeded", "failed", "skipped"] {
         assert!(printed.contains(word), "{word} is not in:\n{printed}");
@@ -54,7 +54,7 @@ fn gofer_ci_checks_a_crate_of_this_very_workspace() {
         "-v",
         &format!("cargo_home={cargo_home}"),
     ];
-    let output = local("gofer-ci", &args, Duration::from_secs(600)).ok();
+    let output = local("examples/gofer-ci", &args, Duration::from_secs(600)).ok();
     let printed = output.stdout.clone() + &output.stderr;
     assert!(printed.contains("test result: ok"), "{printed}");
 }
