@@ -117,12 +117,23 @@ async fn it_settles_once_after_the_last_commit_and_again_only_after_the_next() {
 #[tokio::test]
 async fn without_a_write_there_is_nothing_to_settle() {
     let bench = bench(AT_ONCE);
+    refused(&bench.storage).await;
+    assert!(bench.calls.try_recv().is_err());
+    bench.verdict.send(Ok(())).unwrap();
+    bench.storage.commit(put("a")).await.unwrap();
+    assert_eq!(bench.calls.recv().unwrap(), Call::Write);
+    assert_eq!(bench.calls.recv().unwrap(), Call::Idle);
+    refused(&bench.storage).await;
+    assert_eq!(bench.ended(), [Call::Close], "what is settled stays so");
+}
+
+/// Requests that write nothing.
+async fn refused(storage: &Embedded<Settling>) {
     for _ in 0..50 {
         let mut batch = put("a");
         batch.check("a", crate::Precondition::At(Revision(7)));
-        assert_eq!(bench.storage.commit(batch).await.unwrap_err().kind(), ErrorKind::Conflict);
+        assert_eq!(storage.commit(batch).await.unwrap_err().kind(), ErrorKind::Conflict);
     }
-    assert_eq!(bench.ended(), [Call::Close]);
 }
 
 #[tokio::test]
