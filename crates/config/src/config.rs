@@ -40,8 +40,10 @@ pub struct Server {
 pub struct Limits {
     /// How many tasks run at once on this server.
     pub max_running_tasks: u32,
-    /// How many runs may be unfinished at once.
-    pub max_active_runs: u32,
+    /// How many runs may run at once.
+    pub max_running_runs: u32,
+    /// How many runs may wait for their turn; more are refused.
+    pub max_queued_runs: u32,
     /// How many tasks a pipeline may have.
     pub max_tasks_per_pipeline: u32,
     /// The time limit of a task that names none.

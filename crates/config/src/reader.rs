@@ -49,7 +49,8 @@ impl Reader<'_> {
     fn limits(&mut self) -> Limits {
         Limits {
             max_running_tasks: self.count("limits", "max_running_tasks"),
-            max_active_runs: self.count("limits", "max_active_runs"),
+            max_running_runs: self.count("limits", "max_running_runs"),
+            max_queued_runs: self.count("limits", "max_queued_runs"),
             max_tasks_per_pipeline: self.count("limits", "max_tasks_per_pipeline"),
             task_timeout_default: self.span("limits", "task_timeout_default"),
             task_timeout_min: self.span("limits", "task_timeout_min"),

@@ -54,6 +54,9 @@ pub(crate) fn process(
     place: &Place,
 ) -> Result<Opening<dyn gofer_scheduler::Scheduler>, Complaint> {
     let mut config: gofer_scheduler_process::ProcessConfig = instance.settings()?;
+    if !instance.settings::<toml::Table>()?.contains_key("max_log") {
+        config.max_log = place.max_log;
+    }
     if config.root.as_os_str().is_empty() {
         config.root = std::path::PathBuf::from(&instance.name);
     }

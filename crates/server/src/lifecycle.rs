@@ -18,6 +18,9 @@ use crate::clock::SystemClock;
 use crate::error::StartError;
 use crate::{port, wiring};
 
+/// How long closing may take beyond the configured time for calls under way.
+const CLOSING: Duration = Duration::from_secs(5);
+
 /// How a server ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
@@ -149,21 +152,21 @@ impl RunningServer {
     async fn drain(self) {
         let Self { engine, storage, stop, mut serving, drain, .. } = self;
         stop.cancel();
-        let work = async {
-            if !serving.is_finished() {
-                // How serving ended does not matter any more.
-                let _ = (&mut serving).await;
+        if !serving.is_finished() {
+            // How serving ended does not matter any more. The API ends what does not end by itself in its own time.
+            let calls = tokio::time::timeout(drain.saturating_add(CLOSING), &mut serving).await;
+            if calls.is_err() {
+                tracing::warn!(?drain, "not every call ended in time");
             }
+        }
+        let close = async {
             engine.shutdown().await;
             if let Err(error) = storage.close().await {
                 tracing::warn!(error = error.chain(), "the storage did not close in order");
             }
         };
-        if tokio::time::timeout(drain.max(Duration::from_secs(1)), work).await.is_err() {
-            tracing::warn!(
-                ?drain,
-                "not everything ended in time; what was acknowledged is safe all the same"
-            );
+        if tokio::time::timeout(CLOSING, close).await.is_err() {
+            tracing::warn!("the storage did not close in time; what was acknowledged is safe all the same");
         }
     }
 }

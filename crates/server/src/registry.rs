@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use gofer_backend::{Clock, Result};
+use gofer_backend::Result;
 use gofer_config::{Complaint, Family, Instance};
 use gofer_scheduler::Scheduler;
 use gofer_storage::Storage;
+use gofer_types::ByteSize;
 
 use crate::backends;
 
@@ -19,8 +20,8 @@ use crate::backends;
 pub(crate) struct Place {
     /// The server's data directory; a backend that names no path of its own gets a directory in it.
     pub(crate) data_dir: PathBuf,
-    /// Time.
-    pub(crate) clock: Arc<dyn Clock>,
+    /// How much output of one task is kept, where the backend's own section does not say.
+    pub(crate) max_log: ByteSize,
 }
 
 /// A backend that is planned: opening it is the first I/O.
@@ -142,7 +143,7 @@ mod tests {
             overrides: Vec::new(),
         };
         let plan = gofer_config::plan(&sources).expect("a configuration that can be planned");
-        let place = Place { data_dir: "/nowhere".into(), clock: Arc::new(crate::clock::SystemClock::new()) };
+        let place = Place { data_dir: "/nowhere".into(), max_log: ByteSize::from_mib(1) };
         let storage = storage(&plan.config.storage, &place).err().unwrap_or_default();
         let schedulers = schedulers_of(&plan.config.scheduler, &place).err().unwrap_or_default();
         storage

@@ -21,6 +21,7 @@ use crate::registry::{self, Named, Opening, Place};
 /// Everything that will be opened, after everything was checked. No I/O so far.
 pub(crate) struct Blueprint {
     config: Config,
+    clock: Arc<dyn Clock>,
     place: Place,
     storage: (String, Opening<dyn Storage>),
     schedulers: Vec<(SchedulerName, Opening<dyn Scheduler>)>,
@@ -29,14 +30,14 @@ pub(crate) struct Blueprint {
 
 /// Checks the whole configuration against the backends that there are. All complaints at once.
 pub(crate) fn plan(config: Config, clock: Arc<dyn Clock>) -> Result<Blueprint, Vec<Complaint>> {
-    let place = Place { data_dir: config.server.data_dir.clone(), clock };
+    let place = Place { data_dir: config.server.data_dir.clone(), max_log: config.logs.max_bytes_per_task };
     let storage = registry::storage(&config.storage, &place);
     let schedulers = registry::schedulers_of(&config.scheduler, &place).and_then(named);
     match (storage, schedulers) {
         (Ok(storage), Ok(schedulers)) => {
             let default = SchedulerName::new(config.scheduler.default.clone());
             let default_scheduler = default.map_err(|_| Vec::new())?;
-            Ok(Blueprint { config, place, storage, schedulers, default_scheduler })
+            Ok(Blueprint { config, clock, place, storage, schedulers, default_scheduler })
         }
         (storage, schedulers) => {
             let mut complaints = storage.err().unwrap_or_default();
@@ -68,7 +69,7 @@ pub(crate) struct Built {
 
 /// Opens everything, the storage first: its lock tells whether the data directory is ours.
 pub(crate) async fn build(blueprint: Blueprint, address: String) -> Result<Built, StartError> {
-    let Blueprint { config, place, storage, schedulers, default_scheduler } = blueprint;
+    let Blueprint { config, clock, place, storage, schedulers, default_scheduler } = blueprint;
     make_data_dir(&place.data_dir)?;
     let (name, opening) = storage;
     let storage = opening.await.map_err(|cause| StartError::Backend { family: "storage", name, cause })?;
@@ -86,7 +87,7 @@ pub(crate) async fn build(blueprint: Blueprint, address: String) -> Result<Built
         storage: Arc::clone(&storage),
         logs,
         schedulers: Schedulers { default: default_scheduler, named },
-        clock: place.clock,
+        clock,
         new_id: Arc::new(|| Uuid::now_v7().as_u128()),
         options: engine_options(&config, address),
     };
@@ -126,8 +127,8 @@ fn engine_options(config: &Config, address: String) -> EngineOptions {
     let limits = &config.limits;
     EngineOptions {
         max_running_tasks: count(limits.max_running_tasks),
-        max_running_runs: count(limits.max_active_runs),
-        max_queued_runs: count(limits.max_active_runs),
+        max_running_runs: count(limits.max_running_runs),
+        max_queued_runs: count(limits.max_queued_runs),
         default_task_timeout: limits.task_timeout_default,
         max_run_timeout: Some(limits.run_timeout_max),
         stop_grace: limits.stop_grace,

@@ -54,7 +54,7 @@ pub(crate) async fn five_thousand_runs() -> Vec<Row> {
 /// A server that is killed with many unfinished runs, and started again.
 pub(crate) async fn recovery() -> Vec<Row> {
     let mut server =
-        ServerBox::builder().config("[limits]\nmax_running_tasks = 4\nmax_active_runs = 20000\n").start();
+        ServerBox::builder().config("[limits]\nmax_running_tasks = 4\nmax_queued_runs = 20000\n").start();
     let client = connect(server.addr()).await;
     register(&client, "id = \"long\"\ntask \"long\" {\n  command = [\"sleep\", \"300\"]\n}\n").await;
     submit(&client, "long", UNFINISHED).await;
