@@ -1,6 +1,6 @@
 //! The gRPC services: validate, convert, call the engine, map errors; and the server that carries them.
 //!
-//! A call goes through the same stages everywhere. The [`guard`](transport) gives it an id, a time limit and a safety
+//! A call goes through the same stages everywhere. The guard gives it an id, a time limit and a safety
 //! net; the service checks every field of the request and answers all that is wrong at once; the engine does the work;
 //! the records become messages. What the engine refuses becomes a status in one table, with a code, a hint and the
 //! next commands.

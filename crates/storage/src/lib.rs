@@ -10,7 +10,7 @@
 //! - **Fail-stop.** After the first failed sync nothing is acknowledged any more; only opening anew helps.
 //! - **Shared.** Many commits that wait at the same time may share one sync.
 //!
-//! Behind features: [`conformance`], the suite that proves the above for any storage; [`fake`], a storage in memory with
+//! Behind features: `conformance`, the suite that proves the above for any storage; `fake`, a storage in memory with
 //! scripted faults; [`embedded`], what an engine that lives in a directory needs to become a storage.
 
 #[cfg(feature = "conformance")]

@@ -5,7 +5,7 @@
 //! restart. Time is the clock that is handed in, so that virtual time works; it starts no thread. Tasks whose script takes
 //! no time have ended when their start is answered.
 //!
-//! With the feature `conformance`, [`Defective`] is the same scheduler with one deliberate fault, to prove the suite.
+//! With the feature `conformance`, `Defective` is the same scheduler with one deliberate fault, to prove the suite.
 
 #[cfg(feature = "conformance")]
 mod defect;
