@@ -113,6 +113,11 @@ impl Driver {
         scheduler: &Arc<dyn gofer_scheduler::Scheduler>,
         known: Known,
     ) {
+        if self.wishes.contains_key(&place) {
+            // one attempt, one follower: a second would take the wishes away from the first
+            tracing::error!(run = %self.handle.run, place, "an attempt is followed already");
+            return;
+        }
         let Some(record) = self.book.attempts.get(&place) else { return };
         let config = &self.book.version.record.config;
         let own = config.tasks.get(place as usize).and_then(|task| task.logging);

@@ -199,6 +199,7 @@ impl Driver {
     /// Goes on where an earlier server stopped.
     async fn resume(mut self, statuses: &Statuses) {
         let mut step = self.step();
+        let places: Vec<u32> = self.book.attempts.keys().copied().collect();
         let mut stops = Vec::new();
         for decision in self.machine.under_way() {
             match decision {
@@ -207,10 +208,11 @@ impl Driver {
                 _ => {}
             }
         }
+        // what this step begins is followed when it is performed
         if !self.settle(step).await {
             return;
         }
-        for place in self.book.attempts.keys().copied().collect::<Vec<_>>() {
+        for place in places {
             self.follow_again(place);
         }
         for (task, kill) in stops {

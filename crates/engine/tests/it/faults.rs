@@ -293,3 +293,25 @@ async fn a_cancel_and_an_exit_at_the_same_time_have_one_winner() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_recovery_begins_is_started_once() {
+    let world = World::new();
+    let engine = world.open().await;
+    let tasks =
+        vec![task("a", "run=5s", &[]), task("b", "witness=b,gate=go", &[("a", Condition::Successful)])];
+    let pipeline = register(&engine, pipeline("p", tasks)).await;
+    let run = start(&engine, &pipeline).await;
+    until(&engine, &run, "a", TaskState::Running).await;
+    world.crash(engine).await;
+    // sleeps: virtual time: the first task ends while there is no server
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let flaky = Flaky::new(&world, [0; 7]);
+    let engine = world.open_on(FaultPlan::none(), Arc::clone(&flaky) as Arc<dyn Scheduler>).await.unwrap();
+    until(&engine, &run, "b", TaskState::Running).await;
+    assert_eq!(flaky.starts.load(Ordering::SeqCst), 1, "one follower asks for one start");
+    engine.cancel_run(&ada(), &run, String::new(), false).await.unwrap();
+    assert_eq!(end(&engine, &run).await.state, RunState::Cancelled);
+    assert_eq!(world.backend.witnesses("b"), 1);
+    world.empty().await;
+}
