@@ -126,7 +126,9 @@ impl Follower {
                         self.progress.send_modify(|progress| progress.log = progress.log.max(log));
                     }
                     FromShim::Ended(exit) => return Ok(exit),
-                    FromShim::Refused { .. } | FromShim::Taken => return Err(io::ErrorKind::InvalidData.into()),
+                    FromShim::Refused { .. } | FromShim::Unclaimed { .. } | FromShim::Taken => {
+                        return Err(io::ErrorKind::InvalidData.into());
+                    }
                 },
                 Some(grace) = self.stops.recv() => {
                     *asked = Some(asked.map_or(grace, |earlier| earlier.min(grace)));

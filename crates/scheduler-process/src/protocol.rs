@@ -58,6 +58,8 @@ pub(crate) enum FromShim {
     Running { pid: u32, log: u64 },
     /// The task cannot be started: what is the case, and what the host said.
     Refused { kind: ErrorKind, message: String, cause: Option<String> },
+    /// This shim could not claim the task, as `Refused` says why. Whether another shim has it, it does not know.
+    Unclaimed { kind: ErrorKind, message: String, cause: Option<String> },
     /// Another shim has the task.
     Taken,
     /// The log has so many bytes.
@@ -104,14 +106,23 @@ fn unknown(tag: u8) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("there is no message {tag}"))
 }
 
+/// Why a task was not started.
+fn why_not(tag: u8, kind: ErrorKind, text: &str, cause: Option<&String>) -> Vec<u8> {
+    let number = ErrorKind::ALL.iter().position(|known| *known == kind).unwrap_or(0);
+    message(tag, &(number, text, cause))
+}
+
+fn read_why_not(bytes: &[u8]) -> io::Result<(ErrorKind, String, Option<String>)> {
+    let (number, message, cause): (usize, String, Option<String>) = body(bytes)?;
+    Ok((ErrorKind::ALL.get(number).copied().unwrap_or(ErrorKind::Internal), message, cause))
+}
+
 impl FromShim {
     pub(crate) fn encode(&self) -> Vec<u8> {
         match self {
             Self::Running { pid, log } => message(b'R', &(pid, log)),
-            Self::Refused { kind, message: text, cause } => {
-                let number = ErrorKind::ALL.iter().position(|known| known == kind).unwrap_or(0);
-                message(b'F', &(number, text, cause))
-            }
+            Self::Refused { kind, message: text, cause } => why_not(b'F', *kind, text, cause.as_ref()),
+            Self::Unclaimed { kind, message: text, cause } => why_not(b'U', *kind, text, cause.as_ref()),
             Self::Taken => message(b'T', &()),
             Self::Log(length) => message(b'L', length),
             Self::Ended(exit) => message(b'E', exit),
@@ -125,11 +136,12 @@ impl FromShim {
                 Self::Running { pid, log }
             }
             b'F' => {
-                let (number, message, cause): (usize, String, Option<String>) = body(bytes)?;
-                {
-                    let kind = ErrorKind::ALL.get(number).copied().unwrap_or(ErrorKind::Internal);
-                    Self::Refused { kind, message, cause }
-                }
+                let (kind, message, cause) = read_why_not(bytes)?;
+                Self::Refused { kind, message, cause }
+            }
+            b'U' => {
+                let (kind, message, cause) = read_why_not(bytes)?;
+                Self::Unclaimed { kind, message, cause }
             }
             b'T' => Self::Taken,
             b'L' => Self::Log(body(bytes)?),
@@ -181,6 +193,7 @@ mod tests {
         });
         let others = [
             FromShim::Running { pid: 7, log: 9 },
+            FromShim::Unclaimed { kind: ErrorKind::Exhausted, message: "why".to_owned(), cause: None },
             FromShim::Taken,
             FromShim::Log(u64::MAX),
             FromShim::Ended(exit),

@@ -109,16 +109,35 @@ impl Spawned<'_> {
             }
             Ok(FromShim::Refused { kind, message, cause }) => {
                 self.forget().await?;
-                let error = error(kind, "start", message);
-                Err(match cause {
-                    Some(cause) => error.source(cause),
-                    None => error,
-                })
+                Err(refused(kind, message, cause))
+            }
+            Ok(FromShim::Unclaimed { kind, message, cause }) => {
+                self.not_claimed(refused(kind, message, cause)).await
             }
             // Another shim has it, or this one died: the disk knows.
             _ => {
                 let look = self.shared.look(self.id, "start").await?;
                 known(self.shared, self.id, self.spec, look).await
+            }
+        }
+    }
+
+    /// Answers for a shim that could not claim the task. The shim of an earlier server may have: only who has the claim may
+    /// say that nothing runs.
+    async fn not_claimed(&self, refusal: BackendError) -> Result<Started> {
+        let id = self.id.clone();
+        let claimed = self.shared.blocking("start", move |shared| Ok(shared.attempts.claim(&id))).await?;
+        match claimed {
+            Ok(true) => {
+                self.forget().await?;
+                Err(refusal)
+            }
+            Ok(false) => {
+                let look = self.shared.look(self.id, "start").await?;
+                known(self.shared, self.id, self.spec, look).await
+            }
+            Err(_) => {
+                Err(error(ErrorKind::Unavailable, "start", "the task cannot be claimed yet").source(refusal))
             }
         }
     }
@@ -145,6 +164,14 @@ async fn known(shared: &Arc<Shared>, id: &AttemptId, spec: &TaskSpec, look: Look
         }
         Look::Foreign => Err(conflict(id, "this id belongs to another owner")),
         Look::Unclaimed(_) | Look::Blank | Look::Absent => Err(never_started()),
+    }
+}
+
+fn refused(kind: ErrorKind, message: String, cause: Option<String>) -> BackendError {
+    let error = error(kind, "start", message);
+    match cause {
+        Some(cause) => error.source(cause),
+        None => error,
     }
 }
 

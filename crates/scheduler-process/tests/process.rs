@@ -50,6 +50,7 @@ fn main() -> ExitCode {
         two_servers_that_start_the_same_task_start_it_once,
         a_killed_shim_is_noticed_and_its_processes_are_ended,
         a_shim_that_was_killed_while_no_server_lived_is_noticed,
+        a_shim_that_cannot_claim_leaves_a_running_task_alone,
         fifty_megabytes_arrive_unchanged,
         a_log_beyond_the_limit_ends_with_a_gap_of_the_right_size,
         a_tree_of_processes_is_ended_whole,
@@ -323,6 +324,36 @@ async fn a_shim_that_was_killed_while_no_server_lived_is_noticed(world: World) {
     );
     until_marked(&mark, |found| found == 0).await;
     assert_eq!(scheduler.start(&id(1), &spec).await.unwrap().outcome, StartOutcome::Adopted);
+}
+
+/// A server whose shims do something first and then have no number left for one more open file.
+async fn with_poor_shims(world: &World, first: &str) -> ProcessScheduler {
+    let mut config = world.harness.config();
+    let script = format!("{first} ulimit -n 4; exec /proc/{}/exe \"$@\"", std::process::id());
+    let args = std::mem::replace(&mut config.shim.args, vec!["-c".into(), script.into(), "sh".into()]);
+    config.shim.program = "/bin/sh".into();
+    config.shim.args.extend(args);
+    ProcessScheduler::open("test", Owner("ours".to_owned()), config).await.unwrap()
+}
+
+async fn a_shim_that_cannot_claim_leaves_a_running_task_alone(world: World) {
+    let earlier = world.open().await;
+    let task = sh("sleep 1000");
+    let handle = earlier.start(&id(1), &task).await.unwrap().handle;
+    drop(earlier);
+    // The shim of the earlier server claims while the one of the next is on its way.
+    let folder = world.root().join(id(1).as_str());
+    std::fs::rename(folder.join("sock"), folder.join("late")).unwrap();
+    let scheduler = with_poor_shims(&world, "/bin/mv late sock;").await;
+    let started = in_time(scheduler.start(&id(1), &task)).await.unwrap();
+    assert_eq!((started.outcome, started.handle), (StartOutcome::Adopted, handle));
+    in_time(scheduler.stop(&id(1), Duration::ZERO)).await.unwrap();
+    assert_eq!(wait(&scheduler, &id(1)).await, Cause::Signal(9));
+
+    let scheduler = with_poor_shims(&world, "").await;
+    let refused = in_time(scheduler.start(&id(2), &task)).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Exhausted, "{refused:?}");
+    assert_eq!(scheduler.inspect(&id(2)).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 async fn fifty_megabytes_arrive_unchanged(world: World) {

@@ -46,7 +46,9 @@ pub(crate) fn main() -> ExitCode {
         },
         Ok(None) => reply(&first, &FromShim::Taken),
         Err(error) => {
-            reply(&first, &Refusal::host("cannot claim the task", &error).told());
+            // Another shim may have the task, and run it: only the server can find out.
+            let Refusal { kind, message, cause } = Refusal::host("cannot claim the task", &error);
+            reply(&first, &FromShim::Unclaimed { kind, message, cause });
         }
     }
     ExitCode::SUCCESS
