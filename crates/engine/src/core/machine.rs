@@ -67,9 +67,9 @@ impl RunMachine {
         self.state
     }
 
-    /// Whether the time limit of the run has passed.
-    pub(crate) fn is_overdue(&self) -> bool {
-        self.overdue.is_some()
+    /// Whether the run is being ended, be it by a wish or by its time limit.
+    pub(crate) fn winds_down(&self) -> bool {
+        self.cancel.is_some() || self.overdue.is_some()
     }
 
     /// Whether the task waits for a slot.
@@ -316,7 +316,7 @@ impl RunMachine {
     /// Whether the task is among those that `wind_down` ends itself, whatever their parents do in the same instant.
     fn is_to_be_wound_down(&self, task: u32) -> bool {
         let queued = self.state == RunState::Queued;
-        (self.cancel.is_some() || self.overdue.is_some()) && (queued || !self.plan.task(task).cleanup)
+        self.winds_down() && (queued || !self.plan.task(task).cleanup)
     }
 
     fn finish_run(&mut self, out: &mut Vec<Decision>) {

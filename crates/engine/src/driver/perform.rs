@@ -92,12 +92,12 @@ impl Driver {
         }
     }
 
-    /// Arms the deadline of the run once it runs, and disarms it at the end.
+    /// Arms the deadline of the run once it runs, and disarms it when the run is being ended anyway.
     fn arm_run(&mut self) {
         let run = &self.book.run;
-        match (run.deadline, self.machine.state().is_terminal()) {
+        match (run.deadline, self.machine.state().is_terminal() || self.machine.winds_down()) {
             (_, true) => self.timers.forget(Timer::Run),
-            (Some(deadline), false) if !self.timers.is_set(Timer::Run) && !self.machine.is_overdue() => {
+            (Some(deadline), false) if !self.timers.is_set(Timer::Run) => {
                 let limit = self.book.run_timeout().unwrap_or_default();
                 let left = deadline.since(self.inner.clock.now()).min(limit);
                 self.arm_in(Timer::Run, left);

@@ -149,3 +149,26 @@ async fn active_runs_are_listed_newest_first_in_pages() {
     })
     .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_run_whose_time_passes_meanwhile_waits_in_peace() {
+    let mut world = World::new();
+    world.options.stop_grace = gofer_types::Span::from_secs(3600);
+    let engine = world.open().await;
+    let mut config = pipeline("p", vec![task("t", "ignore_term,hang", &[])]);
+    config.timeout = Some(gofer_types::Span::from_secs(60));
+    let pipeline = register(&engine, config).await;
+    let run = start(&engine, &pipeline).await;
+    until(&engine, &run, "t", TaskState::Running).await;
+    engine.cancel_run(&ada(), &run, String::new(), false).await.unwrap();
+    // not a sleep: it would never end if the driver never rested
+    tokio::time::advance(std::time::Duration::from_secs(61)).await;
+    let before = world.clock.sleeps();
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    let turns = world.clock.sleeps() - before;
+    assert!(turns < 20, "{turns} turns without anything to do");
+    engine.cancel_run(&ada(), &run, String::new(), true).await.unwrap();
+    assert_eq!(end(&engine, &run).await.state, RunState::Cancelled);
+}

@@ -29,6 +29,7 @@ use tempfile::TempDir;
 pub struct TestClock {
     origin: tokio::time::Instant,
     jump: AtomicI64,
+    sleeps: AtomicU64,
 }
 
 impl TestClock {
@@ -37,7 +38,16 @@ impl TestClock {
         reason = "this is the clock: time is paused and belongs to the test"
     )]
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { origin: tokio::time::Instant::now(), jump: AtomicI64::new(0) })
+        Arc::new(Self {
+            origin: tokio::time::Instant::now(),
+            jump: AtomicI64::new(0),
+            sleeps: AtomicU64::new(0),
+        })
+    }
+
+    /// How often somebody has begun to wait for a time.
+    pub fn sleeps(&self) -> u64 {
+        self.sleeps.load(Ordering::SeqCst)
     }
 
     /// Moves the wall, and not the time that passes.
@@ -58,6 +68,7 @@ impl Clock for TestClock {
     }
 
     async fn sleep_until(&self, deadline: Duration) {
+        self.sleeps.fetch_add(1, Ordering::SeqCst);
         tokio::time::sleep_until(self.origin + deadline).await;
     }
 }
