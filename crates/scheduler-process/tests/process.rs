@@ -330,7 +330,7 @@ async fn a_shim_that_was_killed_while_no_server_lived_is_noticed(world: World) {
 async fn with_poor_shims(world: &World, first: &str) -> ProcessScheduler {
     let mut config = world.harness.config();
     let script = format!("{first} ulimit -n 4; exec /proc/{}/exe \"$@\"", std::process::id());
-    let args = std::mem::replace(&mut config.shim.args, vec!["-c".into(), script.into(), "sh".into()]);
+    let args = std::mem::replace(&mut config.shim.args, vec!["-c".into(), script, "sh".into()]);
     config.shim.program = "/bin/sh".into();
     config.shim.args.extend(args);
     ProcessScheduler::open("test", Owner("ours".to_owned()), config).await.unwrap()
