@@ -51,6 +51,7 @@ fn main() -> ExitCode {
         a_killed_shim_is_noticed_and_its_processes_are_ended,
         a_shim_that_was_killed_while_no_server_lived_is_noticed,
         a_shim_that_cannot_claim_leaves_a_running_task_alone,
+        a_shim_is_in_a_session_of_its_own_before_it_is_told_what_to_run,
         fifty_megabytes_arrive_unchanged,
         a_log_beyond_the_limit_ends_with_a_gap_of_the_right_size,
         a_tree_of_processes_is_ended_whole,
@@ -354,6 +355,23 @@ async fn a_shim_that_cannot_claim_leaves_a_running_task_alone(world: World) {
     let refused = in_time(scheduler.start(&id(2), &task)).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Exhausted, "{refused:?}");
     assert_eq!(scheduler.inspect(&id(2)).await.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+async fn a_shim_is_in_a_session_of_its_own_before_it_is_told_what_to_run(world: World) {
+    let shim = world.harness.config().shim;
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(&shim.program);
+    command.args(&shim.args).arg(id(1).as_str()).current_dir(folder.path());
+    let mut child = command.stdin(std::os::fd::OwnedFd::from(theirs)).spawn().unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    wait_for("the session of the shim", || {
+        let session = rustix::process::getsid(Some(pid)).unwrap();
+        std::future::ready(if session == pid { Ok(()) } else { Err(format!("it is in {session:?}")) })
+    })
+    .await;
+    drop(ours);
+    child.wait().unwrap();
 }
 
 async fn fifty_megabytes_arrive_unchanged(world: World) {

@@ -30,6 +30,9 @@ const RETRY_MILLIS: u64 = 2000;
 
 /// The hidden main function. Its working directory is the folder of the attempt, and its standard input the first connection.
 pub(crate) fn main() -> ExitCode {
+    // First of all: what a terminal tells the processes of the server is not meant for this one. It fails only for the leader
+    // of a process group, which a shim is not; if it is, it leads its own anyway.
+    let _ = setsid();
     close_inherited();
     let Ok(first) = rustix::io::fcntl_dupfd_cloexec(io::stdin().as_fd(), 3) else {
         return ExitCode::FAILURE;
@@ -162,8 +165,6 @@ fn begin(launch: &Launch, listener: UnixListener) -> Result<Shim, Refusal> {
 
 /// What must hold before the task begins.
 fn prepare(launch: &Launch) -> io::Result<(Log, Reaper, ExitFile)> {
-    // Fails only for the leader of a process group, which a shim is not; if it is, it leads its own anyway.
-    let _ = setsid();
     umask(rustix::fs::Mode::from_raw_mode(0o022));
     set_child_subreaper(Some(getpid()))?;
     rustix::thread::set_no_new_privs(true)?;
