@@ -32,6 +32,13 @@ pub(crate) enum Wish {
     Kill,
 }
 
+impl Wish {
+    /// The wish that an attempt ends.
+    pub(crate) fn to_end(kill: bool) -> Self {
+        if kill { Self::Kill } else { Self::Stop }
+    }
+}
+
 /// How far an attempt has come, as the records tell.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Known {

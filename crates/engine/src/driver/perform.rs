@@ -1,5 +1,6 @@
 //! The second half of a step: it is committed, and then what it decided is done.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gofer_records::Tx;
@@ -71,14 +72,22 @@ impl Driver {
         if !complete.is_empty() {
             self.handle.complete_tasks(complete);
         }
+        let stops = effects.iter().filter_map(|effect| match effect {
+            Effect::Stop(task, kill) => Some((*task, Wish::to_end(*kill))),
+            _ => None,
+        });
+        // what is to end in the same step is followed with that wish from the first: it need not be started at all
+        let wishes: BTreeMap<u32, Wish> = stops.collect();
         for effect in effects {
             match effect {
                 Effect::Start(task) => {
                     if let Some(prepared) = step.prepared.remove(&task) {
-                        self.follow(task, &prepared.scheduler, Known::Intended(Box::new(prepared.spec)));
+                        let wish = wishes.get(&task).copied().unwrap_or(Wish::None);
+                        let known = Known::Intended(Box::new(prepared.spec));
+                        self.follow(task, &prepared.scheduler, known, wish);
                     }
                 }
-                Effect::Stop(task, kill) => self.wish(task, if kill { Wish::Kill } else { Wish::Stop }),
+                Effect::Stop(task, kill) => self.wish(task, Wish::to_end(kill)),
                 Effect::RunEnded => self.inner.hall.run_ended(&self.handle),
                 Effect::Complete(_) => {}
             }
@@ -106,12 +115,13 @@ impl Driver {
         }
     }
 
-    /// Follows an attempt to its end in a task of its own.
+    /// Follows an attempt to its end in a task of its own, with what is wished of it already.
     pub(super) fn follow(
         &mut self,
         place: u32,
         scheduler: &Arc<dyn gofer_scheduler::Scheduler>,
         known: Known,
+        wish: Wish,
     ) {
         if self.wishes.contains_key(&place) {
             // one attempt, one follower: a second would take the wishes away from the first
@@ -121,7 +131,7 @@ impl Driver {
         let Some(record) = self.book.attempts.get(&place) else { return };
         let config = &self.book.version.record.config;
         let own = config.tasks.get(place as usize).and_then(|task| task.logging);
-        let (sender, wish) = watch::channel(Wish::None);
+        let (sender, wish) = watch::channel(wish);
         let attempt = Attempt {
             inner: Arc::clone(&self.inner),
             run: Arc::clone(&self.handle),

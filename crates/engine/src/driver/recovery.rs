@@ -4,7 +4,7 @@
 //! why, and the rest goes on. What the schedulers know is joined in before any deadline is looked at, so that an end that
 //! was in time is not mistaken for a late one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use gofer_types::{Actor, AttemptId, EventKind, RunRef, RunState, Timestamp};
 use tokio::sync::oneshot;
 
 use super::Inner;
-use super::attempt::{Known, lost};
+use super::attempt::{Known, Wish, lost};
 use super::book::{Book, Step};
 use super::message::Message;
 use super::run::Driver;
@@ -200,11 +200,11 @@ impl Driver {
     async fn resume(mut self, statuses: &Statuses) {
         let mut step = self.step();
         let places: Vec<u32> = self.book.attempts.keys().copied().collect();
-        let mut stops = Vec::new();
+        let mut stops = BTreeMap::new();
         for decision in self.machine.under_way() {
             match decision {
                 Decision::Start(task, attempt) => self.join_in(&mut step, statuses, task, attempt),
-                Decision::Stop(task, _, kill) => stops.push((task, kill)),
+                Decision::Stop(task, _, kill) => drop(stops.insert(task, Wish::to_end(kill))),
                 _ => {}
             }
         }
@@ -213,10 +213,7 @@ impl Driver {
             return;
         }
         for place in places {
-            self.follow_again(place);
-        }
-        for (task, kill) in stops {
-            self.wish(task, if kill { super::attempt::Wish::Kill } else { super::attempt::Wish::Stop });
+            self.follow_again(place, stops.get(&place).copied().unwrap_or(Wish::None));
         }
         self.drive().await;
     }
@@ -241,7 +238,7 @@ impl Driver {
         }
     }
 
-    fn follow_again(&mut self, place: u32) {
+    fn follow_again(&mut self, place: u32, wish: Wish) {
         let Some(record) = self.book.attempts.get(&place) else { return };
         let Some(scheduler) = self.inner.schedulers.named.get(&record.scheduler).map(Arc::clone) else {
             self.handle.complete_tasks([place]);
@@ -266,6 +263,6 @@ impl Driver {
                 _ => Known::Running,
             }
         };
-        self.follow(place, &scheduler, known);
+        self.follow(place, &scheduler, known, wish);
     }
 }

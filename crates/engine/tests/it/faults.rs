@@ -315,3 +315,20 @@ async fn what_a_recovery_begins_is_started_once() {
     assert_eq!(world.backend.witnesses("b"), 1);
     world.empty().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_to_be_stopped_is_not_started_by_the_next_server() {
+    let world = World::new();
+    // neither the start nor the stop is answered: the wish is recorded, and nothing came of it yet
+    let away = Flaky::new(&world, [u32::MAX, 0, 0, 0, u32::MAX, 0, 0]);
+    let engine = world.open_on(FaultPlan::none(), away).await.unwrap();
+    let pipeline = register(&engine, pipeline("p", vec![task("t", "witness=w", &[])])).await;
+    let run = start(&engine, &pipeline).await;
+    engine.cancel_run(&ada(), &run, String::new(), false).await.unwrap();
+    assert_eq!(engine.get_run(&run).await.unwrap().state, RunState::Running);
+    world.crash(engine).await;
+    let flaky = Flaky::new(&world, [0; 7]);
+    let engine = world.open_on(FaultPlan::none(), Arc::clone(&flaky) as Arc<dyn Scheduler>).await.unwrap();
+    assert_eq!(end(&engine, &run).await.state, RunState::Cancelled);
+    assert_eq!((flaky.starts.load(Ordering::SeqCst), world.backend.witnesses("w")), (0, 0));
+}
