@@ -93,6 +93,16 @@ impl ProcessScheduler {
         Ok(ours)
     }
 
+    /// Remembers that an id that stands for nothing is never to be started. The caller holds its turn.
+    async fn forbid(&self, id: &AttemptId) -> Result<()> {
+        let id = id.clone();
+        let forbid = move |shared: &Shared| {
+            let mut removed = shared.removed();
+            if removed.contains(&id) { Ok(()) } else { removed.add(&id) }
+        };
+        self.shared.blocking("remove", forbid).await
+    }
+
     async fn summary(&self, id: AttemptId) -> Option<Result<TaskSummary>> {
         let (record, status) = match self.shared.find(&id, "list").await {
             Ok(Found::Starting(record)) => (record, TaskStatus::Starting),
@@ -208,7 +218,7 @@ impl Scheduler for ProcessScheduler {
         let turn = self.shared.turn(id).await;
         let conflict = |why| Err(error(ErrorKind::Conflict, "remove", why).with("id", id));
         match self.shared.look(id, "remove").await? {
-            Look::Absent => return Ok(()),
+            Look::Absent => return self.forbid(id).await,
             Look::Foreign => return conflict("this id belongs to another owner"),
             Look::Claimed(_) | Look::Unclaimed(_) => return conflict("the task runs"),
             Look::Blank | Look::Ended(..) => {}

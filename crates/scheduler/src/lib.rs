@@ -75,7 +75,7 @@ pub trait Scheduler: Debug + Send + Sync + 'static {
     /// Errors: `NotFound` as for [`Scheduler::inspect`].
     async fn stop(&self, id: &AttemptId, grace: Duration) -> Result<()>;
 
-    /// Forgets the task and frees what it held. Already gone: `Ok`.
+    /// Forgets the task and frees what it held. Already gone, or never there: `Ok`. The id is never started from here on.
     ///
     /// Errors: `Conflict` while it runs.
     async fn remove(&self, id: &AttemptId) -> Result<()>;

@@ -19,6 +19,7 @@ pub(crate) const CASES: &[Case] = &[
     case!(a_start_after_a_restart_is_adopted_with_the_same_handle),
     case!(a_dropped_start_leaves_at_most_one_task),
     case!(a_removed_id_cannot_be_started_again),
+    case!(an_id_that_was_removed_before_it_was_started_cannot_be_started),
     case!(a_missing_program_is_told_and_never_ran),
     case!(
         a_task_without_a_command_is_refused,
@@ -132,6 +133,17 @@ async fn a_removed_id_cannot_be_started_again(world: World) -> Done {
         .refused("a start after the removal", world.scheduler.start(&id, &spec), ErrorKind::Conflict)
         .await?;
     same("how often it ran", world.harness.witnesses(&mark).await, 1)
+}
+
+async fn an_id_that_was_removed_before_it_was_started_cannot_be_started(world: World) -> Done {
+    let mark = unique();
+    let (id, spec) = (world.id(), world.spec(&[Step::Witness(mark.clone())]));
+    world.ok("remove", world.scheduler.remove(&id)).await?;
+    world.ok("remove again", world.scheduler.remove(&id)).await?;
+    world
+        .refused("a start after the removal", world.scheduler.start(&id, &spec), ErrorKind::Conflict)
+        .await?;
+    same("how often it ran", world.harness.witnesses(&mark).await, 0)
 }
 
 async fn a_missing_program_is_told_and_never_ran(world: World) -> Done {

@@ -23,6 +23,7 @@ defects! {
     NewHandleAfterRestart "Calls an adopted task something else." => a_start_after_a_restart_is_adopted_with_the_same_handle,
     StartsBeforeItKnows "Starts first and writes down later." => a_dropped_start_leaves_at_most_one_task,
     ForgetsRemoved "Lets a removed id be started again." => a_removed_id_cannot_be_started_again,
+    ForgetsNeverStarted "Does not remember the removal of what was never there." => an_id_that_was_removed_before_it_was_started_cannot_be_started,
     MissingProgramRan "Says that a missing program ended with code 127." => a_missing_program_is_told_and_never_ran,
     AcceptsNoCommand "Runs something where no command is given." => a_task_without_a_command_is_refused,
     IgnoresUnsupported "Leaves out what it cannot do." => a_part_that_cannot_be_honoured_is_refused_by_name,

@@ -163,11 +163,11 @@ impl Book {
 impl Pages {
     /// Forgets a task and remembers that its id is used up.
     pub(crate) fn remove(&mut self, id: &AttemptId) {
-        if self.tasks.remove(id).is_none() {
+        self.tasks.remove(id);
+        self.failed_once.remove(id);
+        if !self.removed.insert(id.clone()) {
             return;
         }
-        self.failed_once.remove(id);
-        self.removed.insert(id.clone());
         self.removed_order.push_back(id.clone());
         if self.removed_order.len() > REMOVED
             && let Some(oldest) = self.removed_order.pop_front()
