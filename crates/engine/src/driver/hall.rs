@@ -107,10 +107,12 @@ impl Hall {
         state.admit(&self.limits);
     }
 
-    /// Nothing is left to do for the run.
+    /// Nothing is left to do for the run. Slots that it was granted and never looked at are given back.
     pub(crate) fn put_away(&self, handle: &RunHandle) {
         let mut state = self.lock();
         state.end(handle);
+        state.running_tasks = state.running_tasks.saturating_sub(handle.take_granted().tasks.len());
+        state.grant(&self.limits);
         state.seats.remove(&handle.run);
         if let Some(entry) = state.pipelines.get_mut(&handle.run.pipeline) {
             entry.seated -= 1;
@@ -346,5 +348,33 @@ impl State {
             self.running_tasks += 1;
             handle.grant(task);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gofer_types::{Namespace, PipelineId, RunNumber};
+
+    fn seated(hall: &Hall, number: u64) -> Arc<RunHandle> {
+        let pipeline =
+            PipelineRef { namespace: Namespace::default_name(), pipeline: PipelineId::new("p").unwrap() };
+        let (handle, _) = RunHandle::new(pipeline.run(RunNumber(number)), number, Timestamp::default());
+        hall.seat(&handle, 0).unwrap();
+        handle
+    }
+
+    #[test]
+    fn a_slot_that_was_granted_to_a_run_at_its_end_goes_to_the_next() {
+        let hall = Hall::new(Limits { tasks: 1, runs: 10, queued: 10 });
+        let [first, last, next] = [1, 2, 3].map(|number| seated(&hall, number));
+        assert_eq!(hall.ask_slot(&first, 0, false), Slot::Granted);
+        assert!(matches!(hall.ask_slot(&last, 0, false), Slot::Wait(_)));
+        hall.free_slots(1);
+        assert!(matches!(hall.ask_slot(&next, 0, false), Slot::Wait(_)));
+        hall.put_away(&last);
+        assert_eq!((next.take_granted().tasks, hall.counts().2), (vec![0], 1));
+        hall.free_slots(1);
+        assert_eq!(hall.counts().2, 0);
     }
 }

@@ -182,7 +182,6 @@ impl Driver {
             self.inner.hall.in_hand(&attempt.id, false);
         }
         self.inner.hall.put_away(&self.handle);
-        let granted = self.handle.take_granted().tasks.len();
-        self.inner.hall.free_slots(step.taken + granted);
+        self.inner.hall.free_slots(step.taken);
     }
 }
