@@ -69,7 +69,9 @@ pub(crate) struct Attempt {
 
 /// What came of asking for the start.
 enum Begun {
+    /// There is, or was, something whose end is to be waited for.
     Runs,
+    /// It is over, and that was told.
     Over,
 }
 
@@ -141,6 +143,10 @@ impl Attempt {
             // look before anything else: the start may have taken effect
             match self.scheduler.inspect(&self.id).await {
                 Ok(TaskStatus::Running { handle }) => return self.runs(handle).await,
+                // it never ran, and nobody may say that it did: the end alone is told
+                Ok(TaskStatus::Ended(exit)) if matches!(exit.cause, Cause::CannotStart(_)) => {
+                    return Begun::Runs;
+                }
                 Ok(TaskStatus::Ended(_)) => return self.runs(String::new()).await,
                 Ok(TaskStatus::Starting) | Err(_) => self.wait_or_wish(backoff.next(after)).await,
             }

@@ -23,12 +23,18 @@ struct Flaky {
     /// How many calls of each kind still fail: start before its effect, start behind it, wait, logs, stop, remove, list.
     failures: [AtomicU32; 7],
     starts: AtomicU32,
+    /// The end that every attempt is said to have had.
+    ended: Option<TaskExit>,
 }
 
 impl Flaky {
     fn new(world: &World, failures: [u32; 7]) -> Arc<Self> {
+        Arc::new(Self::with_end(world, failures, None))
+    }
+
+    fn with_end(world: &World, failures: [u32; 7], ended: Option<TaskExit>) -> Self {
         let inner = world.backend.connect(&Owner("test".to_owned()));
-        Arc::new(Self { inner, failures: failures.map(AtomicU32::new), starts: AtomicU32::new(0) })
+        Self { inner, failures: failures.map(AtomicU32::new), starts: AtomicU32::new(0), ended }
     }
 
     fn fail(&self, which: usize) -> Result<()> {
@@ -61,11 +67,17 @@ impl Scheduler for Flaky {
     }
 
     async fn inspect(&self, id: &AttemptId) -> Result<TaskStatus> {
-        self.inner.inspect(id).await
+        match &self.ended {
+            Some(exit) => Ok(TaskStatus::Ended(exit.clone())),
+            None => self.inner.inspect(id).await,
+        }
     }
 
     async fn wait(&self, id: &AttemptId) -> Result<TaskExit> {
         self.fail(2)?;
+        if let Some(exit) = &self.ended {
+            return Ok(exit.clone());
+        }
         self.inner.wait(id).await
     }
 
@@ -331,4 +343,21 @@ async fn what_is_to_be_stopped_is_not_started_by_the_next_server() {
     let engine = world.open_on(FaultPlan::none(), Arc::clone(&flaky) as Arc<dyn Scheduler>).await.unwrap();
     assert_eq!(end(&engine, &run).await.state, RunState::Cancelled);
     assert_eq!((flaky.starts.load(Ordering::SeqCst), world.backend.witnesses("w")), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_never_ran_is_not_told_as_running() {
+    let world = World::new();
+    let exit = TaskExit { cause: Cause::CannotStart("no such program".to_owned()), at: None };
+    let refusing = Flaky::with_end(&world, [u32::MAX, 0, 0, 0, 0, 0, 0], Some(exit));
+    let engine = world.open_on(FaultPlan::none(), Arc::new(refusing)).await.unwrap();
+    let pipeline = register(&engine, pipeline("p", vec![task("t", "exit=0", &[])])).await;
+    let run = start(&engine, &pipeline).await;
+    let updates = watch(&engine, &run).await.unwrap();
+    let seen = updates.iter().flat_map(|update| &update.tasks);
+    assert!(seen.clone().all(|task| task.state != TaskState::Running), "{updates:?}");
+    let task = state_of(&engine, &run, "t").await;
+    assert_eq!((task.state, task.started), (TaskState::Errored, None));
+    let (_, attempts) = engine.get_task_run(&run.task(task_id("t"))).await.unwrap();
+    assert_eq!(attempts[0].started, None);
 }
