@@ -123,7 +123,7 @@ pub struct LogQuery {
     pub since: Option<Timestamp>,
     /// Only what was written before this time.
     pub until: Option<Timestamp>,
-    /// Only the last so many entries of each task, of what is stored now.
+    /// Only the last so many of the entries of each task that are wanted, of what is stored now.
     pub tail: Option<u32>,
     /// Whether to go on until the run has ended.
     pub follow: bool,

@@ -70,6 +70,22 @@ impl Source {
     }
 }
 
+/// Whether entries may be left out for what they are.
+fn is_filtered(query: &LogQuery) -> bool {
+    query.attempt.is_some() || query.stream.is_some() || query.since.is_some() || query.until.is_some()
+}
+
+fn options(query: &LogQuery, from_seq: u64) -> ReadOptions {
+    ReadOptions {
+        from_seq,
+        attempt: query.attempt,
+        stream: query.stream,
+        since: query.since,
+        until: query.until,
+        follow: query.follow,
+    }
+}
+
 impl Inner {
     /// The places of the wanted tasks.
     fn wanted_tasks(&self, run: &RunRef, version: &Version, tasks: &[TaskId]) -> Result<Vec<u32>> {
@@ -77,6 +93,49 @@ impl Inner {
             return Ok((0_u32..).zip(&version.plan.tasks).map(|(place, _)| place).collect());
         }
         tasks.iter().map(|task| Self::place(version, &run.task(task.clone()))).collect()
+    }
+
+    /// The number of the first of the last `tail` entries that are wanted; with 0, the number of the next entry.
+    ///
+    /// The wanted ones are counted, not kept: in a part of the log that grows until it holds enough of them.
+    async fn tail_seq(&self, task: &TaskRef, tail: u32, query: &LogQuery) -> Result<u64> {
+        let mut back = tail;
+        loop {
+            let from_seq = self.logs.tail_seq(task, back).await?;
+            if tail == 0 || !is_filtered(query) {
+                return Ok(from_seq);
+            }
+            let options = ReadOptions { follow: false, ..options(query, from_seq) };
+            let wanted = self.nth_wanted(task, options.clone(), u64::MAX).await?.0;
+            if wanted >= u64::from(tail) {
+                let first = self.nth_wanted(task, options, wanted - u64::from(tail)).await?.1;
+                return Ok(first.unwrap_or(from_seq));
+            }
+            if from_seq <= 1 || back == u32::MAX {
+                return Ok(from_seq);
+            }
+            back = back.saturating_mul(4);
+        }
+    }
+
+    /// How many wanted entries come before the one with this index, and its number if it is there.
+    async fn nth_wanted(
+        &self,
+        task: &TaskRef,
+        options: ReadOptions,
+        index: u64,
+    ) -> Result<(u64, Option<u64>)> {
+        let mut stream = self.logs.read(task, options).await?;
+        let mut before = 0;
+        while let Some(batch) = stream.next().await {
+            for entry in batch? {
+                if before == index {
+                    return Ok((before, Some(entry.seq)));
+                }
+                before += 1;
+            }
+        }
+        Ok((before, None))
     }
 
     async fn log_sources(
@@ -92,17 +151,11 @@ impl Inner {
             let task = run.id.task(id.clone());
             let from_seq = match (places.get(&place), query.tail) {
                 (Some(next), _) => *next,
-                (None, Some(tail)) if query.cursor.is_none() => self.logs.tail_seq(&task, tail).await?,
+                (None, Some(tail)) if query.cursor.is_none() => self.tail_seq(&task, tail, query).await?,
                 (None, _) => 1,
             };
-            let options = ReadOptions {
-                from_seq,
-                attempt: query.attempt,
-                stream: query.stream,
-                since: query.since,
-                until: query.until,
-                follow: query.follow && live.is_some(),
-            };
+            let follow = query.follow && live.is_some();
+            let options = ReadOptions { follow, ..options(query, from_seq) };
             let stream = self.logs.read(&task, options.clone()).await?;
             let stream = match &live {
                 Some(completion) if options.follow => {

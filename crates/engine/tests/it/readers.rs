@@ -2,6 +2,7 @@
 
 use futures_util::StreamExt;
 use gofer_engine::{EngineError, EventFilter, EventRange, LogQuery, Page};
+use gofer_logs::StreamKind;
 use gofer_types::{Cause, Condition, EventKind, RunState, TaskState};
 
 use crate::support::*;
@@ -190,6 +191,24 @@ async fn a_follower_of_output_gets_all_of_it_and_then_the_end() {
     let tail: Vec<_> = tail.into_iter().flat_map(|page| page.unwrap().entries).collect();
     assert_eq!(tail.len(), 1);
     assert_eq!(&*tail[0].data, b"two");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_tail_is_of_the_entries_that_are_wanted() {
+    let world = World::new();
+    let engine = world.open().await;
+    let noise = ",print=noise".repeat(50);
+    let script = format!("eprint=e1,eprint=e2,eprint=e3{noise},eprint=e4{noise}");
+    let pipeline = register(&engine, pipeline("p", vec![task("t", &script, &[])])).await;
+    let run = start(&engine, &pipeline).await;
+    end(&engine, &run).await;
+    for (tail, expected) in [(0, &[][..]), (1, &["e4"]), (2, &["e3", "e4"]), (9, &["e1", "e2", "e3", "e4"])] {
+        let query = LogQuery { tail: Some(tail), stream: Some(StreamKind::Err), ..LogQuery::default() };
+        let pages: Vec<_> = engine.read_logs(&run, query).await.unwrap().collect().await;
+        let entries = pages.into_iter().flat_map(|page| page.unwrap().entries);
+        let lines: Vec<_> = entries.map(|entry| String::from_utf8_lossy(&entry.data).into_owned()).collect();
+        assert_eq!(lines, expected, "the last {tail}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
