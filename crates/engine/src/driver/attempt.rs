@@ -47,7 +47,22 @@ pub(crate) enum Known {
     /// It was seen running.
     Running,
     /// Its end is recorded. Its output and its thing are still there, or not.
-    Ended,
+    Ended(End),
+}
+
+/// What the pump has to know of an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It was observed.
+    Seen,
+    /// Nobody knows what it was like.
+    Lost,
+}
+
+impl End {
+    pub(crate) fn of(cause: &Cause) -> Self {
+        if matches!(cause, Cause::Lost(_)) { Self::Lost } else { Self::Seen }
+    }
 }
 
 /// One attempt.
@@ -89,14 +104,18 @@ impl Attempt {
     async fn live(self, known: Known) {
         let begun = match &known {
             Known::Intended(spec) => self.start(spec).await,
-            Known::Running | Known::Ended => Begun::Runs,
+            Known::Running | Known::Ended(_) => Begun::Runs,
         };
         if matches!(begun, Begun::Runs) {
-            let over = watch::Sender::new(known == Known::Ended);
+            let end = match known {
+                Known::Ended(end) => Some(end),
+                Known::Intended(_) | Known::Running => None,
+            };
+            let over = watch::Sender::new(end);
             let wait = async {
-                if known != Known::Ended {
+                if end.is_none() {
                     let exit = self.wait().await;
-                    over.send_replace(true);
+                    over.send_replace(Some(End::of(&exit.cause)));
                     let (task, attempt) = (self.place, self.number);
                     self.report(|recorded| Message::Ended { task, attempt, exit, recorded }).await;
                 }

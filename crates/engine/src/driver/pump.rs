@@ -10,7 +10,7 @@ use gofer_scheduler::{LogChunk, LogCursor, LogItem, LogStream};
 use tokio::sync::watch;
 
 use super::Backoff;
-use super::attempt::{Attempt, asked, may_retry};
+use super::attempt::{Attempt, End, asked, may_retry};
 
 /// How many items are stored at once at most.
 const BATCH: usize = 32;
@@ -29,7 +29,7 @@ struct Pump<'a> {
 }
 
 /// Stores the output until all of it is there; `over` tells when the task has ended.
-pub(crate) async fn pump(attempt: &Attempt, over: watch::Receiver<bool>) {
+pub(crate) async fn pump(attempt: &Attempt, over: watch::Receiver<Option<End>>) {
     if !attempt.logging {
         return;
     }
@@ -70,7 +70,7 @@ impl Pump<'_> {
         true
     }
 
-    async fn run(&mut self, over: watch::Receiver<bool>) {
+    async fn run(&mut self, mut over: watch::Receiver<Option<End>>) {
         let mut backoff = Backoff::new();
         let mut nonsense = 0;
         loop {
@@ -83,11 +83,11 @@ impl Pump<'_> {
                 Err(error) => error,
             };
             match problem.kind() {
-                ErrorKind::NotFound => return self.gone(&problem).await,
+                ErrorKind::NotFound => return self.gone(&problem, &mut over).await,
                 ErrorKind::InvalidInput => return self.note_gap(None, problem.chain()).await,
                 _ => {}
             }
-            nonsense = if may_retry(&problem) && !*over.borrow() { 0 } else { nonsense + 1 };
+            nonsense = if may_retry(&problem) && over.borrow().is_none() { 0 } else { nonsense + 1 };
             if nonsense >= PATIENCE {
                 return self.note_gap(None, problem.chain()).await;
             }
@@ -97,9 +97,10 @@ impl Pump<'_> {
         }
     }
 
-    /// The thing is gone: if it had printed before, there may have been more.
-    async fn gone(&mut self, problem: &BackendError) {
-        if self.cursor != LogCursor::start() {
+    /// The thing is gone: there may have been more, if it had printed before or if nobody saw its end.
+    async fn gone(&mut self, problem: &BackendError, over: &mut watch::Receiver<Option<End>>) {
+        let had_printed = self.cursor != LogCursor::start();
+        if had_printed || matches!(over.wait_for(Option::is_some).await.as_deref(), Ok(Some(End::Lost))) {
             self.note_gap(None, problem.chain()).await;
         }
     }

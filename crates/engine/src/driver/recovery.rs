@@ -16,7 +16,7 @@ use gofer_types::{Actor, AttemptId, EventKind, RunRef, RunState, Timestamp};
 use tokio::sync::oneshot;
 
 use super::Inner;
-use super::attempt::{Known, Wish, lost};
+use super::attempt::{End, Known, Wish, lost};
 use super::book::{Book, Step};
 use super::message::Message;
 use super::run::Driver;
@@ -244,8 +244,8 @@ impl Driver {
             self.handle.complete_tasks([place]);
             return;
         };
-        let known = if record.exit.is_some() {
-            Known::Ended
+        let known = if let Some(exit) = &record.exit {
+            Known::Ended(End::of(exit))
         } else if record.started.is_some() {
             Known::Running
         } else {

@@ -361,3 +361,16 @@ async fn what_never_ran_is_not_told_as_running() {
     let (_, attempts) = engine.get_task_run(&run.task(task_id("t"))).await.unwrap();
     assert_eq!(attempts[0].started, None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn output_that_vanished_before_anything_was_stored_is_told_as_a_gap() {
+    let world = World::new();
+    // the output is asked for only after the task has vanished
+    let engine = world.open_on(FaultPlan::none(), Flaky::new(&world, [0, 0, 0, 14, 0, 0, 0])).await.unwrap();
+    let tasks = vec![task("t", "print=x,run=1s,vanish", &[]), task("u", "run=1s", &[])];
+    let pipeline = register(&engine, pipeline("p", tasks)).await;
+    let run = start(&engine, &pipeline).await;
+    assert_eq!(end(&engine, &run).await.state, RunState::Errored);
+    assert_eq!(state_of(&engine, &run, "t").await.state, TaskState::Lost);
+    assert_eq!(output(&engine, &run, true).await, ["t: gap of None"]);
+}
