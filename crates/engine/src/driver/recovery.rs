@@ -54,20 +54,34 @@ struct Unusable {
 /// Takes up every run that is under way.
 pub(crate) async fn recover(inner: &Arc<Inner>) -> Result<()> {
     let (statuses, loaded) = tokio::join!(list_all(inner), load_all(inner));
-    let (mut loaded, unusable) = loaded?;
+    let (loaded, unusable) = loaded?;
     set_aside(inner, unusable).await?;
-    loaded.sort_by(|a, b| {
-        let key = |loaded: &Loaded| (loaded.stored.run.created, loaded.stored.run.id.clone());
-        key(a).cmp(&key(b))
-    });
     let statuses = Arc::new(statuses);
-    let drivers: Vec<Driver> = loaded.into_iter().map(|loaded| sit_down(inner, loaded)).collect();
+    let drivers: Vec<Driver> = in_line(loaded).into_iter().map(|loaded| sit_down(inner, loaded)).collect();
     inner.hall.open_doors();
     for driver in drivers {
         let statuses = Arc::clone(&statuses);
         inner.spawn(async move { driver.resume(&statuses).await });
     }
     Ok(())
+}
+
+/// The order in which runs were asked for: that of their numbers within a pipeline, whatever the wall clock did, and about
+/// that of the time between pipelines.
+fn in_line(mut loaded: Vec<Loaded>) -> Vec<Loaded> {
+    loaded.sort_by(|a, b| a.stored.run.id.cmp(&b.stored.run.id));
+    let mut newest: Option<(RunRef, Timestamp)> = None;
+    let mut line: Vec<(Timestamp, Loaded)> = Vec::with_capacity(loaded.len());
+    for one in loaded {
+        let run = &one.stored.run;
+        let before = newest.filter(|(id, _)| id.pipeline == run.id.pipeline).map(|(_, at)| at);
+        let at = before.map_or(run.created, |before| before.max(run.created));
+        newest = Some((run.id.clone(), at));
+        line.push((at, one));
+    }
+    // stable: equal times leave the order of the numbers
+    line.sort_by_key(|(at, _)| *at);
+    line.into_iter().map(|(_, one)| one).collect()
 }
 
 /// What all schedulers have, as far as they tell in time.

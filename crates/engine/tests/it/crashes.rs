@@ -321,3 +321,26 @@ async fn what_vanished_is_lost_and_not_failed() {
     assert_eq!((task.state, task.exit_code), (TaskState::Lost, None));
     assert!(matches!(task.cause, Cause::Lost(text) if text.contains("removed")));
 }
+
+#[tokio::test(start_paused = true)]
+async fn runs_keep_the_order_of_their_numbers_over_a_crash_although_the_wall_clock_went_back() {
+    let world = World::new();
+    let engine = world.open().await;
+    let mut config = pipeline("p", vec![task("t", "gate=go,run=1s", &[])]);
+    config.parallelism = 1;
+    let pipeline = register(&engine, config).await;
+    let mut runs = Vec::new();
+    for _ in 0..6 {
+        runs.push(start(&engine, &pipeline).await);
+        world.clock.jump(-10);
+    }
+    world.crash(engine).await;
+    world.clock.jump(3600);
+    world.backend.open_gate("go");
+    let engine = world.open().await;
+    let mut starts = Vec::new();
+    for run in &runs {
+        starts.push(end(&engine, run).await.started.unwrap());
+    }
+    assert!(starts.is_sorted(), "INV-33: {starts:?}");
+}
