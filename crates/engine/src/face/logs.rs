@@ -142,7 +142,7 @@ impl Inner {
         self: &Arc<Self>,
         run: &RunRecord,
         version: &Version,
-        (query, places): (&LogQuery, &Places),
+        (query, places): (&LogQuery, &mut Places),
     ) -> Result<Vec<(TaskId, LogStream)>> {
         let live = self.hall.find(&run.id).map(|handle| handle.completion());
         let mut sources = Vec::new();
@@ -154,6 +154,10 @@ impl Inner {
                 (None, Some(tail)) if query.cursor.is_none() => self.tail_seq(&task, tail, query).await?,
                 (None, _) => 1,
             };
+            if from_seq > 1 {
+                // a task that stays silent has its place too
+                places.insert(place, from_seq);
+            }
             let follow = query.follow && live.is_some();
             let options = ReadOptions { follow, ..options(query, from_seq) };
             let stream = self.logs.read(&task, options.clone()).await?;
@@ -172,18 +176,22 @@ impl Inner {
 }
 
 impl Engine {
-    /// The output of a run: what is stored in the order of time, then, if it is followed, what comes until the end.
+    /// The output of a run: what is stored in the order of time, then, if it is followed, what comes until the end. A tail
+    /// begins with a page that has only its cursor.
     pub async fn read_logs(&self, id: &RunRef, query: LogQuery) -> Result<LogPages> {
         self.inner.fate.check()?;
         let inner = Arc::clone(&self.inner);
         let run = inner.run(id).await?;
         let version = inner.version_of(&run).await?;
-        let places = match &query.cursor {
+        let mut places = match &query.cursor {
             Some(cursor) => read_cursor(id, &version, cursor)?,
             None => Places::new(),
         };
         let permit = query.follow.then(|| inner.follower()).transpose()?;
-        let sources = inner.log_sources(&run, &version, (&query, &places)).await?;
+        let sources = inner.log_sources(&run, &version, (&query, &mut places)).await?;
+        // the reader must know where the tail began before there is anything to tell
+        let opening =
+            query.tail.map(|_| Ok(LogPage { entries: Vec::new(), cursor: write_cursor(id, &places) }));
         let (id, follow) = (id.clone(), query.follow);
         let state = (LogStore::merge(sources), places, permit);
         let pages = stream::unfold(Some(state), move |state| {
@@ -210,7 +218,7 @@ impl Engine {
                 }
             }
         });
-        Ok(pages.boxed())
+        Ok(stream::iter(opening).chain(pages).boxed())
     }
 }
 

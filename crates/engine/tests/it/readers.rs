@@ -201,13 +201,39 @@ async fn the_tail_is_of_the_entries_that_are_wanted() {
     let script = format!("eprint=e1,eprint=e2,eprint=e3{noise},eprint=e4{noise}");
     let pipeline = register(&engine, pipeline("p", vec![task("t", &script, &[])])).await;
     let run = start(&engine, &pipeline).await;
-    end(&engine, &run).await;
+    assert_eq!(output(&engine, &run, true).await.len(), 104);
     for (tail, expected) in [(0, &[][..]), (1, &["e4"]), (2, &["e3", "e4"]), (9, &["e1", "e2", "e3", "e4"])] {
         let query = LogQuery { tail: Some(tail), stream: Some(StreamKind::Err), ..LogQuery::default() };
         let pages: Vec<_> = engine.read_logs(&run, query).await.unwrap().collect().await;
         let entries = pages.into_iter().flat_map(|page| page.unwrap().entries);
         let lines: Vec<_> = entries.map(|entry| String::from_utf8_lossy(&entry.data).into_owned()).collect();
         assert_eq!(lines, expected, "the last {tail}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tail_that_goes_on_does_not_tell_the_history_of_silent_tasks() {
+    let world = World::new();
+    let engine = world.open().await;
+    let tasks = vec![task("silent", "print=a,print=b", &[]), task("loud", "gate=go,print=c", &[])];
+    let pipeline = register(&engine, pipeline("p", tasks)).await;
+    let run = start(&engine, &pipeline).await;
+    let silent = LogQuery { tasks: vec![task_id("silent")], follow: true, ..LogQuery::default() };
+    let stored: Vec<_> = engine.read_logs(&run, silent).await.unwrap().collect().await;
+    assert!(!stored.is_empty());
+    let query = LogQuery { tail: Some(0), follow: true, ..LogQuery::default() };
+    let mut pages = engine.read_logs(&run, query).await.unwrap();
+    let opening = pages.next().await.unwrap().unwrap();
+    assert!(opening.entries.is_empty());
+    world.backend.open_gate("go");
+    let page = pages.next().await.unwrap().unwrap();
+    assert_eq!(&*page.entries[0].data, b"c");
+    assert!(pages.next().await.is_none());
+    for (cursor, expected) in [(opening.cursor, 1), (page.cursor, 0)] {
+        let query = LogQuery { cursor: Some(cursor), ..LogQuery::default() };
+        let pages: Vec<_> = engine.read_logs(&run, query).await.unwrap().collect().await;
+        let entries = pages.into_iter().flat_map(|page| page.unwrap().entries).count();
+        assert_eq!(entries, expected, "only what came behind the place");
     }
 }
 
