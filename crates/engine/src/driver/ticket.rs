@@ -1,17 +1,21 @@
 //! The right to start a run, and the turn of an idempotency key: both are counted in the hall and end with their guard.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use gofer_records::Counter;
 use gofer_types::{PipelineRecord, PipelineRef};
 
 use super::Inner;
-use super::hall::Hall;
+use super::hall::{Hall, State};
 use super::seat::Entry;
 use crate::error::{EngineError, Result};
 
 /// How many pipelines without anything under way are remembered.
 const REMEMBERED: usize = 10_000;
+
+/// What a change of a pipeline holds in place of an idempotency key; no start has an empty one.
+const CHANGE: &str = "";
 
 /// The right to start a run. While one is out, nobody forbids starts of its pipeline.
 #[derive(Debug)]
@@ -89,6 +93,11 @@ impl Hall {
         }
     }
 
+    /// Waits until no other change of the pipeline is on its way. What starts see of it is not forgotten while this is held.
+    pub(crate) async fn change_turn(self: &Arc<Self>, id: &PipelineRef) -> KeyTurn {
+        self.key_turn(id, CHANGE).await
+    }
+
     /// Asks something of a pipeline's entry.
     pub(crate) fn entry<T>(&self, id: &PipelineRef, ask: impl FnOnce(&Entry) -> T) -> T {
         ask(self.lock().pipelines.entry(id.clone()).or_default())
@@ -100,6 +109,15 @@ impl Hall {
         if let Some(entry) = state.pipelines.get_mut(id).filter(|entry| entry.known) {
             entry.record = record;
         }
+    }
+}
+
+impl State {
+    /// Forgets the pipelines of which nothing is under way, neither a run nor a change.
+    fn forget_idle(&mut self) {
+        let changing: HashSet<&PipelineRef> = self.keys.iter().map(|(id, _)| id).collect();
+        self.pipelines.retain(|id, entry| !entry.is_idle() || changing.contains(id));
+        self.generation += 1;
     }
 }
 
@@ -121,8 +139,7 @@ impl Inner {
                 continue;
             }
             if state.pipelines.len() > REMEMBERED {
-                state.pipelines.retain(|_, entry| !entry.is_idle());
-                state.generation += 1;
+                state.forget_idle();
             }
             let entry = state.pipelines.entry(id.clone()).or_default();
             if !entry.known {
@@ -130,5 +147,33 @@ impl Inner {
             }
             return Ok(());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gofer_types::{Namespace, PipelineId};
+
+    use super::*;
+    use crate::driver::hall::Limits;
+
+    fn pipeline(id: &str) -> PipelineRef {
+        PipelineRef { namespace: Namespace::default_name(), pipeline: PipelineId::new(id).unwrap() }
+    }
+
+    #[tokio::test]
+    async fn what_is_being_changed_is_not_forgotten() {
+        let hall = Arc::new(Hall::new(Limits { runs: 1, tasks: 1, queued: 1 }));
+        let (changed, idle) = (pipeline("changed"), pipeline("idle"));
+        let turn = hall.change_turn(&changed).await;
+        for id in [&changed, &idle] {
+            hall.lock().pipelines.entry(id.clone()).or_default().known = true;
+        }
+        hall.lock().forget_idle();
+        assert!(hall.entry(&changed, |entry| entry.known), "the mark of a change holds");
+        assert!(!hall.entry(&idle, |entry| entry.known));
+        drop(turn);
+        hall.lock().forget_idle();
+        assert!(!hall.entry(&changed, |entry| entry.known));
     }
 }

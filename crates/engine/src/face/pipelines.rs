@@ -90,6 +90,7 @@ impl Inner {
         if self.records.deleting().await?.contains(&wish.pipeline) {
             self.delete_history(&wish.pipeline).await?;
         }
+        let _change = self.hall.change_turn(&wish.pipeline).await;
         self.learn_pipeline(&wish.pipeline).await?;
         let known = self.records.pipeline(&wish.pipeline).await?;
         let actual = known.as_ref().map_or(0, |known| known.latest.0);
@@ -153,6 +154,7 @@ impl Inner {
             return self.filled(known).await;
         }
         let record = PipelineRecord { enabled, ..known.clone() };
+        let _change = self.hall.change_turn(id).await;
         self.learn_pipeline(id).await?;
         if !enabled {
             self.hall.learn(id, Some(record.clone()));
@@ -202,6 +204,7 @@ impl Inner {
     async fn delete(&self, ctx: &Caller, id: &PipelineRef) -> Result<()> {
         let _turn = self.admin.lock().await;
         let known = self.pipeline(id).await?;
+        let _change = self.hall.change_turn(id).await;
         self.learn_pipeline(id).await?;
         // as if it were not there: nothing new starts from here on
         self.hall.learn(id, None);
