@@ -263,9 +263,26 @@ impl Book {
         step.effects.push(Effect::Start(task));
     }
 
+    /// The time limit of the run as it was when the run began: settings may have changed since.
+    pub(crate) fn run_limit(&self) -> Duration {
+        match (self.run.started, self.run.deadline) {
+            (Some(from), Some(deadline)) => deadline.since(from),
+            _ => self.run_timeout().unwrap_or_default(),
+        }
+    }
+
+    /// The time limit of the task's attempt, as it was when the attempt was recorded.
+    pub(crate) fn attempt_limit(&self, task: u32) -> Duration {
+        let recorded = self.attempts.get(&task).and_then(|attempt| {
+            let from = attempt.started.unwrap_or(attempt.created);
+            attempt.deadline.map(|deadline| deadline.since(from))
+        });
+        recorded.unwrap_or_else(|| self.version.plan.task(task).timeout)
+    }
+
     /// Records that an attempt runs.
     pub(crate) fn attempt_started(&mut self, step: &mut Step, task: u32, handle: String) {
-        let limit = self.version.plan.task(task).timeout;
+        let limit = self.attempt_limit(task);
         if let Some(attempt) = self.attempts.get_mut(&task)
             && attempt.started.is_none()
         {

@@ -107,8 +107,7 @@ impl Driver {
         match (run.deadline, self.machine.state().is_terminal() || self.machine.winds_down()) {
             (_, true) => self.timers.forget(Timer::Run),
             (Some(deadline), false) if !self.timers.is_set(Timer::Run) => {
-                let limit = self.book.run_timeout().unwrap_or_default();
-                let left = deadline.since(self.inner.clock.now()).min(limit);
+                let left = deadline.since(self.inner.clock.now()).min(self.book.run_limit());
                 self.arm_in(Timer::Run, left);
             }
             _ => {}

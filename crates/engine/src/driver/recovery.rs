@@ -242,8 +242,8 @@ impl Driver {
             _ => None,
         };
         if let Some(deadline) = record.deadline {
-            let limit = self.book.version.plan.task(task).timeout;
-            let left = deadline.since(step.now).min(limit);
+            // no longer than it ever was, should the wall clock have gone back
+            let left = deadline.since(step.now).min(self.book.attempt_limit(task));
             self.arm_in(Timer::Attempt(task, attempt), left);
         }
         if let Some(exit) = exit {

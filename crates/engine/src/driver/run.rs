@@ -224,11 +224,11 @@ impl Driver {
         while let Some(timer) = self.timers.pop(now) {
             match timer {
                 Timer::Attempt(task, attempt) => {
-                    let limit = self.book.version.plan.task(task).timeout;
+                    let limit = self.book.attempt_limit(task);
                     self.take_in(step, Fact::Overdue(task, attempt, limit));
                 }
                 Timer::Run => {
-                    let limit = self.book.run_timeout().unwrap_or_default();
+                    let limit = self.book.run_limit();
                     self.take_in(step, Fact::RunOverdue(limit));
                 }
             }
@@ -307,7 +307,7 @@ impl Driver {
     }
 
     fn arm(&mut self, task: u32, attempt: u32) {
-        let limit = self.book.version.plan.task(task).timeout;
+        let limit = self.book.attempt_limit(task);
         self.arm_in(Timer::Attempt(task, attempt), limit);
     }
 

@@ -344,3 +344,28 @@ async fn runs_keep_the_order_of_their_numbers_over_a_crash_although_the_wall_clo
     }
     assert!(starts.is_sorted(), "INV-33: {starts:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_under_way_keeps_the_limits_that_it_began_with() {
+    let mut world = World::new();
+    world.options.default_task_timeout = Span::from_secs(60);
+    let engine = world.open().await;
+    let one = register(&engine, pipeline("one", vec![task("t", "hang", &[])])).await;
+    let mut long = task("t", "run=100s", &[]);
+    long.timeout = Some(Span::from_secs(1000));
+    let two = register(&engine, pipeline("two", vec![long])).await;
+    let (limited, free) = (start(&engine, &one).await, start(&engine, &two).await);
+    until(&engine, &limited, "t", TaskState::Running).await;
+    until(&engine, &free, "t", TaskState::Running).await;
+    world.crash(engine).await;
+    world.options.default_task_timeout = Span::from_secs(10);
+    world.options.max_run_timeout = Some(Span::from_secs(5));
+    let engine = world.open().await;
+    assert_eq!(end(&engine, &limited).await.state, RunState::Failed);
+    let task = state_of(&engine, &limited, "t").await;
+    assert_eq!(task.cause, Cause::Deadline(std::time::Duration::from_secs(60)));
+    let ran = task.ended.unwrap().since(task.started.unwrap());
+    assert!(ran >= std::time::Duration::from_secs(60), "{ran:?}");
+    assert_eq!(end(&engine, &free).await.state, RunState::Succeeded);
+    world.crash(engine).await;
+}
