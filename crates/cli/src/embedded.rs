@@ -9,11 +9,13 @@ use crate::args::{ConfigFile, Scheduler, ServerStart};
 use crate::error::Failure;
 use crate::exit::Exit;
 
-/// Reads and checks a configuration. No I/O but the file.
+/// Reads and checks a configuration, also against the backends that there are. No I/O but the file.
 pub(crate) fn plan(file: &ConfigFile, overrides: Vec<String>) -> Result<Plan, Failure> {
     let all: Vec<String> = file.set.iter().cloned().chain(overrides).collect();
     let sources = Sources::read(file.config.as_deref(), all).map_err(|complaint| rejected(&[complaint]))?;
-    gofer_config::plan(&sources).map_err(|complaints| rejected(&complaints))
+    let plan = gofer_config::plan(&sources).map_err(|complaints| rejected(&complaints))?;
+    gofer_server::check(plan.config.clone()).map_err(|complaints| rejected(&complaints))?;
+    Ok(plan)
 }
 
 /// The settings that the flags of `server start` stand for.

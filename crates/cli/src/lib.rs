@@ -21,6 +21,7 @@ mod help;
 mod language;
 mod output;
 mod remote;
+mod signals;
 mod source;
 mod views;
 mod watch;

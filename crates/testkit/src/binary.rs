@@ -181,6 +181,14 @@ impl Running {
         self.signal(Signal::INT);
     }
 
+    /// Sends SIGHUP, as a closed terminal does, and returns at once.
+    ///
+    /// # Panics
+    /// If it runs and cannot be signalled.
+    pub fn hang_up(&mut self) {
+        self.signal(Signal::HUP);
+    }
+
     fn signal(&mut self, signal: Signal) {
         if self.ended().is_none() {
             let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a process id");

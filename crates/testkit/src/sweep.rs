@@ -9,15 +9,17 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// Kills every process that belongs to the directory, and answers how many it found.
 pub(crate) fn processes_in(dir: &Path) -> usize {
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return 0;
-    };
+    found_in(dir).into_iter().filter(|pid| kill(*pid)).count()
+}
+
+/// Every process that belongs to the directory.
+pub(crate) fn found_in(dir: &Path) -> Vec<u32> {
     let ours = std::process::id();
+    let entries = std::fs::read_dir("/proc").into_iter().flatten();
     entries
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
         .filter(|pid| *pid != ours && belongs(*pid, dir))
-        .filter(|pid| kill(*pid))
-        .count()
+        .collect()
 }
 
 fn belongs(pid: u32, dir: &Path) -> bool {

@@ -67,6 +67,12 @@ impl World {
         let path = self.join(path);
         std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
+
+    /// The processes that run now and whose command line or working directory lies in this world.
+    #[must_use]
+    pub fn processes(&self) -> Vec<u32> {
+        sweep::found_in(&self.path)
+    }
 }
 
 impl Default for World {

@@ -57,7 +57,8 @@ fn a_task_without_a_command_is_refused_with_the_reason() {
     assert_ne!(output.code(), Some(0));
     let told = output.stdout.clone() + &output.stderr;
     assert!(told.contains("t  errored"), "{told}");
-    assert!(told.contains("neither command nor script"), "{told}");
+    let reason = "scheduler `process` runs no images, and the task has neither `command` nor `script`";
+    assert!(told.contains(reason), "{told}");
 }
 
 #[test]
@@ -147,6 +148,24 @@ fn an_unknown_key_of_the_configuration_is_told_with_its_line_and_what_was_meant(
     world.write("gofer.toml", "[server]\nlistn = \"127.0.0.1:0\"\n");
     let output = Binary::find().run(&world, ["server", "config", "check", "--config", "gofer.toml"]);
     refused(output, 6, "error[E0803]", &["gofer.toml:2:1", "did you mean `listen`"]);
+}
+
+#[test]
+fn all_complaints_of_backends_are_told_before_anything_is_opened() {
+    let world = World::new();
+    world.write("gofer.toml", "[storage.redb]\nfoo = 1\n[scheduler.far]\nkind = \"docker\"\n");
+    let data = world.join("data").display().to_string();
+    let listen = format!("127.0.0.1:{}", free_port());
+    for command in [&["config", "check"][..], &["start", "--data", &data, "--listen", &listen]] {
+        let args = ["server"].iter().chain(command).chain(&["--config", "gofer.toml"]);
+        let output = Binary::find().run(&world, args);
+        let unknown = ["`foo` in `[storage.redb]`", "gofer.toml:2:1"];
+        let not_there = ["a kind `docker`", "not there yet", "gofer.toml:4:1", "2 problems"];
+        refused(output, 6, "error[E0810]", &[&unknown[..], &not_there[..]].concat());
+    }
+    assert!(!world.join("data").try_exists().unwrap(), "nothing was made");
+    let doctor = Binary::find().run(&world, ["doctor", "--config", "gofer.toml"]).expect_code(6);
+    assert!(doctor.stdout.contains("configuration has 2 problems"), "{}", doctor.stdout);
 }
 
 #[test]

@@ -9,9 +9,9 @@ use crate::args::resources::{EventFilter, EventFollow, EventList};
 use crate::context::Cx;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::follow::interrupts;
 use crate::output::table::lay_out;
 use crate::output::{Format, Row, View};
+use crate::signals::Stops;
 use crate::views::Event;
 
 /// `event list`.
@@ -38,13 +38,14 @@ pub(super) async fn list(cx: &Cx, args: EventList) -> Result<Exit, Failure> {
 /// `event follow`. Ends with Ctrl-C; a broken connection is taken up where it broke.
 pub(super) async fn follow(cx: &Cx, args: EventFollow) -> Result<Exit, Failure> {
     let filter = Some(filter(cx, &args.filter)?);
-    let mut signals = interrupts()?;
     let remote = cx.remote().await?;
     let from_seq = args.filter.since_seq.unwrap_or(0);
     let mut pages = remote.follow_events(pb::FollowEventsRequest { filter, from_seq }).await?;
+    // Only now: until here Ctrl-C ends the process by itself, also while a server does not answer.
+    let mut stops = Stops::of_follower()?;
     loop {
         let page = tokio::select! {
-            Some(()) = signals.recv() => return Ok(Exit::Interrupted),
+            () = stops.next() => return Ok(Exit::Interrupted),
             page = pages.next() => page,
         };
         let Some(page) = page else {

@@ -13,6 +13,7 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::follow::{Follower, OnInterrupt, Shown};
 use crate::remote::incomplete;
+use crate::signals::Stops;
 use crate::source::{self, Valid};
 use crate::{embedded, language};
 
@@ -24,18 +25,20 @@ pub(super) async fn local(cx: &Cx, args: Local) -> Result<Exit, Failure> {
         cx.ui.note(warning.trim_end());
     }
     let source = runnable(cx, file);
+    // Before anything is started that would outlive this process.
+    let mut stops = Stops::of_owner()?;
     cx.ui.note("note: scheduler process: tasks run on this machine, without a sandbox; images are ignored");
     embedded::log(if cx.ui.verbose > 0 { "debug" } else { "error" }, false, None)?;
     let server = embedded::local(args.scheduler, &cx.actor).await?;
-    let outcome = run(cx, &server.client(), source, variables).await;
+    let outcome = run(cx, &server.client(), source, variables, &mut stops).await;
     if let Some(kept) = server.shutdown(args.keep).await {
-        let command = format!("gofer server start --data {}", kept.display());
-        cx.ui.note(&format!("records and logs are kept in {}", kept.display()));
-        cx.ui.next(&[(command, "a server over them")]);
+        let kept = kept.display();
+        cx.ui.note(&format!("records and logs are kept in {kept}"));
+        cx.ui.next(&[(format!("gofer server start --data {kept}"), "a server over them")]);
     }
     if let Ok(Exit::RunFailed | Exit::RunErrored | Exit::RunTimedOut) = outcome {
-        let path = args.path.display();
-        cx.ui.next(&[(format!("gofer local {path} --keep"), "run it again and keep its records and logs")]);
+        let again = format!("gofer local {} --keep", args.path.display());
+        cx.ui.next(&[(again, "run it again and keep its records and logs")]);
     }
     outcome
 }
@@ -62,17 +65,32 @@ async fn run(
     client: &Client,
     source: pb::SourceFile,
     variables: HashMap<String, String>,
+    stops: &mut Stops,
 ) -> Result<Exit, Failure> {
     let register = pb::RegisterPipelineRequest { source: Some(source), ..Default::default() };
-    let pipeline = client.register_pipeline(register).await?.pipeline.ok_or_else(incomplete)?;
-    let reference = pb::PipelineRef { namespace: pipeline.namespace, pipeline: pipeline.id };
+    let registered = tokio::select! {
+        biased;
+        () = stops.next() => {
+            cx.ui.note("\ninterrupted: nothing was started");
+            return Ok(Exit::Interrupted);
+        }
+        registered = client.register_pipeline(register) => registered?,
+    };
+    let pb::Pipeline { namespace, id: pipeline, .. } = registered.pipeline.ok_or_else(incomplete)?;
+    let reference = pb::PipelineRef { namespace: namespace.clone(), pipeline: pipeline.clone() };
     let start = pb::StartRunRequest { pipeline: Some(reference), variables, ..Default::default() };
-    let run = by_number(&client.start_run(start).await?.run.ok_or_else(incomplete)?);
-    let shown = Shown::everything(OnInterrupt::Cancel);
-    match Follower::new(&cx.ui, client, &cx.forgetful(), shown).follow(run.clone()).await {
+    let (known, shown) = (cx.forgetful(), Shown::everything(OnInterrupt::Cancel));
+    let followed = async {
+        // Not given up halfway: a signal is kept meanwhile, and cancels the run as soon as there is one.
+        let run = by_number(&client.start_run(start).await?.run.ok_or_else(incomplete)?);
+        Follower::new(&cx.ui, client, &known, shown).follow_until(run, stops).await
+    };
+    match followed.await {
         Ok(ending) => Ok(ending.exit()),
         Err(failure) => {
-            end(client, run).await;
+            // The only run that there can be, also when its start was not answered.
+            let selector = Some(pb::run_ref::Selector::Latest(pb::Latest::Unspecified.into()));
+            end(client, pb::RunRef { namespace, pipeline, selector }).await;
             Err(failure)
         }
     }

@@ -6,16 +6,19 @@ mod progress;
 pub(crate) use printer::{LineOptions, Printer};
 pub(crate) use progress::{Progress, change_line, last_line};
 
-use futures_util::StreamExt;
+use std::sync::OnceLock;
+
+use futures_util::future::{BoxFuture, Fuse};
 use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, StreamExt};
 use gofer_client::v1 as pb;
-use gofer_client::{Client, Followed, Following};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use gofer_client::{Client, ClientError, Followed, Following};
 
 use crate::address::Addresses;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::output::{Format, Ui};
+use crate::signals::Stops;
 use crate::views::{Change, LogLine, Run};
 
 /// How many last lines of a failed task are shown.
@@ -76,6 +79,8 @@ pub(crate) struct Follower<'a> {
     remote: &'a Client,
     addresses: &'a Addresses,
     shown: Shown,
+    /// The address of the run, once the server has told it.
+    address: OnceLock<String>,
 }
 
 struct Live {
@@ -84,33 +89,61 @@ struct Live {
     printer: Printer,
     watch: Option<Following<pb::WatchRunResponse>>,
     logs: Option<Following<pb::ReadLogsResponse>>,
-    interrupts: u32,
 }
 
 impl<'a> Follower<'a> {
     /// Follows over this connection.
     pub(crate) fn new(ui: &'a Ui, remote: &'a Client, addresses: &'a Addresses, shown: Shown) -> Self {
-        Self { ui, remote, addresses, shown }
+        Self { ui, remote, addresses, shown, address: OnceLock::new() }
     }
 
     /// Follows to the end of the run.
     pub(crate) async fn follow(&self, run: pb::RunRef) -> Result<Ending, Failure> {
-        let mut signals = interrupts()?;
-        // What only follows may be ended; what owns the run must end it first.
-        let mut terminations = match self.shown.on_interrupt {
-            OnInterrupt::Cancel => Some(terminations()?),
-            OnInterrupt::Detach => None,
+        self.follow_until(run, &mut Stops::of_follower()?).await
+    }
+
+    /// Follows to the end of the run, or until one of these. No call to the server holds them up.
+    pub(crate) async fn follow_until(&self, run: pb::RunRef, stops: &mut Stops) -> Result<Ending, Failure> {
+        let mut showing = std::pin::pin!(self.show(run.clone()));
+        let mut cancelling = Fuse::terminated();
+        let mut force = false;
+        let progress = loop {
+            tokio::select! {
+                biased;
+                () = stops.next() => {
+                    if self.shown.on_interrupt == OnInterrupt::Detach {
+                        self.detached();
+                        return Ok(Ending::Detached);
+                    }
+                    // The second one does not wait for the answer to the first.
+                    cancelling = self.cancel(&run, force).fuse();
+                    force = true;
+                }
+                cancelled = &mut cancelling => cancelled?,
+                progress = &mut showing => break progress?,
+            }
         };
+        if let Some(end) = progress.end().filter(|_| self.shown.logs.is_some() || self.shown.changes) {
+            self.ui.item(&end)?;
+        }
+        if self.shown.summary {
+            self.ui.text(&progress.summary(&self.ui.style))?;
+            tokio::select! {
+                biased;
+                () = stops.next() => {}
+                told = self.last_lines(&progress) => told?,
+            }
+        }
+        Ok(Ending::Ended(Box::new(progress)))
+    }
+
+    /// Shows everything up to the end of the run.
+    async fn show(&self, run: pb::RunRef) -> Result<Progress, Failure> {
         let mut live = self.open(run).await?;
         while live.watch.is_some() || live.logs.is_some() {
             tokio::select! {
                 // What was printed comes before what is said about it.
                 biased;
-                Some(()) = either(&mut signals, terminations.as_mut()) => {
-                    if let Some(ending) = self.interrupted(&mut live).await? {
-                        return Ok(ending);
-                    }
-                }
                 page = next(&mut live.logs) => self.on_logs(&mut live, page)?,
                 update = next(&mut live.watch) => self.on_update(&mut live, update)?,
             }
@@ -119,14 +152,13 @@ impl<'a> Follower<'a> {
         if self.ui.format == Format::Table {
             self.ui.bytes(&rest)?;
         }
-        self.finish(live.progress).await
+        Ok(live.progress)
     }
 
     async fn open(&self, run: pb::RunRef) -> Result<Live, Failure> {
         let mut watch = self.remote.watch_run(pb::WatchRunRequest { run: Some(run.clone()) }).await?;
         let printer = Printer::new(self.shown.lines.clone(), self.ui.style.clone());
-        let mut live =
-            Live { run, progress: Progress::default(), printer, watch: None, logs: None, interrupts: 0 };
+        let mut live = Live { run, progress: Progress::default(), printer, watch: None, logs: None };
         let mut changes = Vec::new();
         while live.progress.run.is_none() {
             match watch.next().await {
@@ -154,13 +186,14 @@ impl<'a> Follower<'a> {
         let Some(run) = &live.progress.run else { return Ok(()) };
         live.run.selector = Some(pb::run_ref::Selector::Number(run.number));
         self.addresses.remember(&run.namespace, &run.pipeline, run.number);
+        let _ = self.address.set(live.progress.address());
         if self.shown.header { self.ui.text(&header(&Run::from(run.clone()))) } else { Ok(()) }
     }
 
     fn on_logs(
         &self,
         live: &mut Live,
-        page: Option<Result<Followed<pb::ReadLogsResponse>, gofer_client::ClientError>>,
+        page: Option<Result<Followed<pb::ReadLogsResponse>, ClientError>>,
     ) -> Result<(), Failure> {
         match page {
             None => live.logs = None,
@@ -185,7 +218,7 @@ impl<'a> Follower<'a> {
     fn on_update(
         &self,
         live: &mut Live,
-        update: Option<Result<Followed<pb::WatchRunResponse>, gofer_client::ClientError>>,
+        update: Option<Result<Followed<pb::WatchRunResponse>, ClientError>>,
     ) -> Result<(), Failure> {
         let alone = self.shown.logs.is_none();
         match update {
@@ -213,35 +246,23 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
-    async fn interrupted(&self, live: &mut Live) -> Result<Option<Ending>, Failure> {
-        live.interrupts += 1;
-        let address = live.progress.address();
-        if self.shown.on_interrupt == OnInterrupt::Detach {
-            self.ui.note(&format!("\ndetached: {address} goes on"));
-            let cancel = (format!("gofer cancel {address}"), "end it");
-            self.ui.next(&[(format!("gofer watch {address}"), "follow it again"), cancel]);
-            return Ok(Some(Ending::Detached));
-        }
-        let force = live.interrupts > 1;
+    fn detached(&self) {
+        let Some(address) = self.address.get() else { return self.ui.note("\ndetached: the run goes on") };
+        self.ui.note(&format!("\ndetached: {address} goes on"));
+        let cancel = (format!("gofer cancel {address}"), "end it");
+        self.ui.next(&[(format!("gofer watch {address}"), "follow it again"), cancel]);
+    }
+
+    fn cancel(&self, run: &pb::RunRef, force: bool) -> BoxFuture<'static, Result<(), ClientError>> {
         self.ui.note(if force {
             "\nkilling the tasks"
         } else {
             "\ncancelling: tasks may end by themselves; Ctrl-C again kills them"
         });
-        let reason = "interrupted".to_owned();
-        self.remote.cancel_run(pb::CancelRunRequest { run: Some(live.run.clone()), reason, force }).await?;
-        Ok(None)
-    }
-
-    async fn finish(&self, progress: Progress) -> Result<Ending, Failure> {
-        if let Some(end) = progress.end().filter(|_| self.shown.logs.is_some() || self.shown.changes) {
-            self.ui.item(&end)?;
-        }
-        if self.shown.summary {
-            self.ui.text(&progress.summary(&self.ui.style))?;
-            self.last_lines(&progress).await?;
-        }
-        Ok(Ending::Ended(Box::new(progress)))
+        let request =
+            pb::CancelRunRequest { run: Some(run.clone()), reason: "interrupted".to_owned(), force };
+        let remote = self.remote.clone();
+        async move { remote.cancel_run(request).await.map(drop) }.boxed()
     }
 
     /// The last lines of the task that decided, and what to do next.
@@ -306,26 +327,4 @@ fn lost() -> Failure {
 
 fn header(run: &Run) -> String {
     format!("{}  v{}  {} by {}\n", run.r#ref, run.version, run.trigger, run.actor)
-}
-
-/// The next of either signal.
-async fn either(first: &mut Signal, second: Option<&mut Signal>) -> Option<()> {
-    match second {
-        None => first.recv().await,
-        Some(second) => tokio::select! {
-            signal = first.recv() => signal,
-            signal = second.recv() => signal,
-        },
-    }
-}
-
-fn terminations() -> Result<Signal, Failure> {
-    signal(SignalKind::terminate())
-        .map_err(|cause| Failure::internal("cannot listen for SIGTERM").because(&cause))
-}
-
-/// Ctrl-C, as often as it is pressed.
-pub(crate) fn interrupts() -> Result<Signal, Failure> {
-    signal(SignalKind::interrupt())
-        .map_err(|cause| Failure::internal("cannot listen for Ctrl-C").because(&cause))
 }
