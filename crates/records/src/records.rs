@@ -188,15 +188,24 @@ impl Records {
         };
         let mut items = Vec::new();
         while next > 0 && items.len() < page.size.max(1) {
+            next = self.version_at_most(id, next).await?;
             match self.version(id, VersionNumber(next)).await {
                 Ok(version) => items.extend(version),
                 Err(error) if error.is_about_one_record() => {}
                 Err(error) => return Err(error),
             }
-            next -= 1;
+            next = next.saturating_sub(1);
         }
         let next = (next > 0).then(|| token(&keys::version_chunks(id, VersionNumber(next))));
         Ok(Slice { items, next })
+    }
+
+    /// The newest version that is there up to this number; 0 if there is none.
+    async fn version_at_most(&self, id: &PipelineRef, number: u64) -> Result<u64> {
+        let prefix = keys::all_of_pipeline(family::VERSION, id);
+        let range = KeyRange::prefix(&prefix).after(&keys::version_chunks(id, VersionNumber(number)));
+        let found = scan(&*self.storage, range, 1).await?;
+        Ok(found.first().and_then(|row| keys::newest_number(&prefix, row.key())).unwrap_or(0))
     }
 
     /// A run.

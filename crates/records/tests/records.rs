@@ -354,6 +354,19 @@ async fn versions_come_newest_first_in_pages() {
 }
 
 #[tokio::test]
+async fn missing_versions_cost_nothing() {
+    let mut world = world().await;
+    let pipeline = pipeline_ref("n", "p");
+    let mut tx = Tx::default();
+    tx.put_version(&version(&pipeline, 3, 10)).put_version(&version(&pipeline, u64::MAX - 1, 10));
+    world.commit(tx).await.unwrap();
+    let page = PageRequest { size: 9, token: None };
+    let slice = world.records.versions(&pipeline, VersionNumber(u64::MAX), &page).await.unwrap();
+    let seen: Vec<u64> = slice.items.iter().map(|version| version.version.0).collect();
+    assert_eq!((seen, slice.next), (vec![u64::MAX - 1, 3], None));
+}
+
+#[tokio::test]
 async fn deletion_takes_the_history_and_leaves_the_counters() {
     let mut world = world().await;
     let pipelines = many_runs(&mut world).await;
