@@ -202,9 +202,9 @@ impl Inner {
     }
 
     async fn delete(&self, ctx: &Caller, id: &PipelineRef) -> Result<()> {
-        let _turn = self.admin.lock().await;
+        let turn = self.admin.lock().await;
         let known = self.pipeline(id).await?;
-        let _change = self.hall.change_turn(id).await;
+        let change = self.hall.change_turn(id).await;
         self.learn_pipeline(id).await?;
         // as if it were not there: nothing new starts from here on
         self.hall.learn(id, None);
@@ -224,32 +224,51 @@ impl Inner {
             self.hall.learn(id, Some(known));
             return Err(error);
         }
-        self.delete_history(id).await
+        drop((change, turn));
+        self.delete_in_turns(id).await
     }
 
-    /// Removes what a deleted pipeline left, step by step; a later try goes on where this one stopped.
-    pub(crate) async fn delete_history(&self, id: &PipelineRef) -> Result<()> {
-        while let Some(tx) = self.records.deletion_step(id).await? {
+    /// Removes what a deleted pipeline left, step by step; a later try goes on where this one stopped. The caller has the turn
+    /// of all changes.
+    async fn delete_history(&self, id: &PipelineRef) -> Result<()> {
+        while self.delete_some(id).await? {}
+        Ok(())
+    }
+
+    /// The same for who has no turn: other changes get theirs between the steps.
+    async fn delete_in_turns(&self, id: &PipelineRef) -> Result<()> {
+        loop {
+            let _turn = self.admin.lock().await;
+            // a registration in between has finished the deletion, and what is there now is its own
+            if !self.records.deleting().await?.contains(id) || !self.delete_some(id).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One step of a deletion; whether there may be another one.
+    async fn delete_some(&self, id: &PipelineRef) -> Result<bool> {
+        if let Some(tx) = self.records.deletion_step(id).await? {
             self.committer.commit(tx).await?;
+            return Ok(true);
         }
         self.logs.delete_pipeline(id).await?;
         let mut tx = Tx::default();
         tx.finish_deletion(id);
-        self.committer.commit(tx).await.map(drop)
+        self.committer.commit(tx).await?;
+        Ok(false)
     }
 }
 
 /// Goes on with deletions that an earlier server began.
 pub(crate) async fn finish_deletions(inner: Arc<Inner>) {
-    let _turn = inner.admin.lock().await;
-    let result = async {
-        for id in inner.records.deleting().await? {
-            inner.delete_history(&id).await?;
-        }
-        Ok::<(), EngineError>(())
-    };
-    if let Err(error) = result.await {
-        tracing::warn!(%error, "the history of a deleted pipeline is still there");
+    let left_over = inner.records.deleting().await;
+    let warn =
+        |error: EngineError| tracing::warn!(%error, "the history of a deleted pipeline is still there");
+    let ids = left_over.map_err(|error| warn(error.into())).unwrap_or_default();
+    for id in ids {
+        // one that cannot be finished must not keep the others
+        inner.delete_in_turns(&id).await.unwrap_or_else(warn);
     }
 }
 

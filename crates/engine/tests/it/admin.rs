@@ -226,6 +226,27 @@ async fn a_deleted_pipeline_is_gone_and_its_numbers_are_not_used_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_long_deletion_lets_other_changes_in() {
+    let world = World::new();
+    let engine = world.open().await;
+    let old = register(&engine, pipeline("old", vec![task("t", "print=x", &[])])).await;
+    let run = start(&engine, &old).await;
+    end(&engine, &run).await;
+    let order = std::sync::Mutex::new(Vec::new());
+    let delete = async {
+        engine.delete_pipeline(&ada(), &old).await.unwrap();
+        order.lock().unwrap().push("deleted");
+    };
+    let change = async {
+        register(&engine, pipeline("new", vec![task("t", "exit=0", &[])])).await;
+        order.lock().unwrap().push("registered");
+    };
+    tokio::join!(delete, change);
+    assert_eq!(*order.lock().unwrap(), ["registered", "deleted"]);
+    assert!(matches!(engine.get_run(&run).await.unwrap_err(), EngineError::PipelineNotFound { .. }));
+}
+
+#[tokio::test(start_paused = true)]
 async fn variables_are_checked_against_the_version() {
     let world = World::new();
     let engine = world.open().await;
