@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gofer_records::Tx;
 use tokio::sync::watch;
@@ -11,7 +12,7 @@ use super::attempt::{Attempt, Known, Wish};
 use super::book::{Effect, Step};
 use super::committer::{Haste, Refusal};
 use super::message::Message;
-use super::run::Driver;
+use super::run::{Driver, Late};
 use super::timers::Timer;
 
 impl Driver {
@@ -28,7 +29,7 @@ impl Driver {
     }
 
     /// Commits, however long there is no room. False if the engine has stopped.
-    async fn commit(&self, tx: Tx, haste: Haste) -> bool {
+    async fn commit(&mut self, tx: Tx, haste: Haste) -> bool {
         let tx = match tx.finished() {
             Ok(tx) => Arc::new(tx),
             Err(error) => {
@@ -45,7 +46,7 @@ impl Driver {
                 Err(Refusal::Stopped) => return false,
                 Err(Refusal::Full(error)) => {
                     tracing::warn!(run = %self.handle.run, error = %error.chain(), "no room to record what happened");
-                    if !self.inner.pause(backoff.next(None)).await {
+                    if !self.hold_out(backoff.next(None)).await {
                         return false;
                     }
                 }
@@ -56,6 +57,54 @@ impl Driver {
                         .fail(format!("the storage refuses records of run {run}: {}", error.chain()));
                     return false;
                 }
+            }
+        }
+    }
+
+    /// Waits for room. A deadline that passes meanwhile is obeyed at once; it is recorded when there is room again.
+    async fn hold_out(&mut self, span: Duration) -> bool {
+        let until = self.inner.clock.monotonic().saturating_add(span);
+        loop {
+            let now = self.inner.clock.monotonic();
+            while let Some(timer) = self.timers.pop(now) {
+                if self.is_certain(timer) {
+                    self.obey_early(timer);
+                } else {
+                    self.timers.set(timer, until.max(now + Duration::from_micros(1)));
+                }
+            }
+            let next = self.timers.next().map_or(until, |next| next.min(until));
+            if !self.inner.pause(next.saturating_sub(now)).await {
+                return false;
+            }
+            if self.inner.clock.monotonic() >= until {
+                return true;
+            }
+        }
+    }
+
+    /// Whether nothing that waits to be told can move the deadline: the news that an attempt runs would.
+    fn is_certain(&self, timer: Timer) -> bool {
+        match timer {
+            Timer::Attempt(task, _) => {
+                self.book.attempts.get(&task).is_some_and(|attempt| attempt.started.is_some())
+            }
+            Timer::Run => true,
+        }
+    }
+
+    /// Asks for the end of what is late, and keeps in order what was told before that and the deadline itself.
+    fn obey_early(&mut self, timer: Timer) {
+        while let Ok(message) = self.mailbox.try_recv() {
+            self.backlog.push_back(Late::Message(message));
+        }
+        self.backlog.push_back(Late::Timer(timer));
+        match timer {
+            Timer::Attempt(task, _) => self.wish(task, Wish::Stop),
+            Timer::Run => {
+                let plan = &self.book.version.plan;
+                let stops = self.wishes.keys().filter(|task| !plan.task(**task).cleanup);
+                stops.for_each(|task| self.wish(*task, Wish::Stop));
             }
         }
     }

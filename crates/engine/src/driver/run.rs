@@ -36,10 +36,21 @@ pub(crate) struct Driver {
     /// How the attempts that are followed are to end.
     pub(super) wishes: BTreeMap<u32, watch::Sender<Wish>>,
     pub(super) timers: Timers,
+    /// What came while there was no room to record anything, in its order. Bounded by the deadlines, a mailbox for each.
+    pub(super) backlog: VecDeque<Late>,
     /// Whether an earlier server began this run.
     pub(super) resumed: bool,
     /// The time of the newest step: times never go backwards within a run.
     pub(super) latest: Timestamp,
+}
+
+/// Something that is taken in late.
+#[derive(Debug)]
+pub(super) enum Late {
+    /// A message.
+    Message(Message),
+    /// A deadline that passed.
+    Timer(Timer),
 }
 
 /// A run that is about to begin.
@@ -114,7 +125,18 @@ impl Driver {
         book.max_run_timeout = inner.options.max_run_timeout.map(gofer_types::Span::get);
         let (wishes, timers) = (BTreeMap::new(), Timers::default());
         let latest = book.latest();
-        Self { inner, handle, machine, book, mailbox, wishes, timers, resumed: false, latest }
+        Self {
+            inner,
+            handle,
+            machine,
+            book,
+            mailbox,
+            wishes,
+            timers,
+            backlog: VecDeque::new(),
+            resumed: false,
+            latest,
+        }
     }
 
     /// Goes on until the run has ended and everything of it is put away, or the engine stops.
@@ -127,6 +149,7 @@ impl Driver {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
+                () = std::future::ready(()), if !self.backlog.is_empty() => {}
                 _ = self.mailbox.recv_many(&mut messages, MAILBOX) => {}
                 () = self.handle.wake.notified() => {}
                 () = sleep_until(&self.inner, deadline), if deadline.is_some() => {}
@@ -136,6 +159,7 @@ impl Driver {
                 Some((step, until)) => (step.later(fresh.now), until),
                 None => (fresh, self.inner.clock.monotonic().saturating_add(COMPANY)),
             };
+            self.take_backlog(&mut step);
             self.take_messages(&mut step, &mut messages);
             self.take_granted(&mut step);
             self.take_deadlines(&mut step);
@@ -156,6 +180,15 @@ impl Driver {
     pub(super) fn step(&mut self) -> Step {
         self.latest = self.latest.max(self.inner.clock.now());
         Step::at(self.latest)
+    }
+
+    fn take_backlog(&mut self, step: &mut Step) {
+        while let Some(late) = self.backlog.pop_front() {
+            match late {
+                Late::Message(message) => self.take_message(step, message),
+                Late::Timer(timer) => self.take_deadline(step, timer),
+            }
+        }
     }
 
     fn take_messages(&mut self, step: &mut Step, messages: &mut Vec<Message>) {
@@ -222,15 +255,19 @@ impl Driver {
     fn take_deadlines(&mut self, step: &mut Step) {
         let now = self.inner.clock.monotonic();
         while let Some(timer) = self.timers.pop(now) {
-            match timer {
-                Timer::Attempt(task, attempt) => {
-                    let limit = self.book.attempt_limit(task);
-                    self.take_in(step, Fact::Overdue(task, attempt, limit));
-                }
-                Timer::Run => {
-                    let limit = self.book.run_limit();
-                    self.take_in(step, Fact::RunOverdue(limit));
-                }
+            self.take_deadline(step, timer);
+        }
+    }
+
+    fn take_deadline(&mut self, step: &mut Step, timer: Timer) {
+        match timer {
+            Timer::Attempt(task, attempt) => {
+                let limit = self.book.attempt_limit(task);
+                self.take_in(step, Fact::Overdue(task, attempt, limit));
+            }
+            Timer::Run => {
+                let limit = self.book.run_limit();
+                self.take_in(step, Fact::RunOverdue(limit));
             }
         }
     }

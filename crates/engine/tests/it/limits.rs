@@ -172,3 +172,27 @@ async fn a_cancelled_run_whose_time_passes_meanwhile_waits_in_peace() {
     engine.cancel_run(&ada(), &run, String::new(), true).await.unwrap();
     assert_eq!(end(&engine, &run).await.state, RunState::Cancelled);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_is_obeyed_although_the_disk_is_full() {
+    let world = World::new();
+    let engine = world.open().await;
+    let mut late = task("late", "witness=begun,on_term=0,hang", &[]);
+    late.timeout = Some(gofer_types::Span::from_secs(60));
+    let tasks = vec![late, task("quick", "run=5s", &[])];
+    let pipeline = register(&engine, pipeline("p", tasks)).await;
+    let run = start(&engine, &pipeline).await;
+    until(&engine, &run, "late", TaskState::Running).await;
+    world.disk.set_capacity(Some(0));
+    // sleeps: virtual time: the end of the quick one waits for room when the deadline of the other passes
+    tokio::time::sleep(std::time::Duration::from_secs(70)).await;
+    let scheduler = world.backend.connect(&gofer_backend::Owner("test".to_owned()));
+    let list = gofer_scheduler::Scheduler::list(&scheduler).await.unwrap();
+    let ended =
+        |item: &gofer_scheduler::TaskSummary| matches!(item.status, gofer_scheduler::TaskStatus::Ended(_));
+    assert!(list.iter().all(ended), "{list:?}");
+    world.disk.set_capacity(None);
+    assert_eq!(end(&engine, &run).await.state, RunState::Failed);
+    assert_eq!(state_of(&engine, &run, "late").await.state, TaskState::TimedOut);
+    assert_eq!(state_of(&engine, &run, "quick").await.state, TaskState::Succeeded);
+}
