@@ -28,12 +28,13 @@ fn tests(filter: Option<&str>) -> Result<&'static str, String> {
         run(filtered(locked(cargo(&["test", "--workspace"])), filter))?;
         return Ok("cargo test");
     }
-    let profile = if in_ci() { "ci" } else { "default" };
-    let nextest = ["nextest", "run", "--workspace", "--profile", profile];
-    run(filtered(locked(cargo(&nextest)), filter))?;
+    // The examples of the documents come first: they are few, and the summary of the tests is to stand last.
     if filter.is_none() {
         run(locked(cargo(&["test", "--workspace", "--doc", "--quiet"])))?;
     }
+    let profile = if in_ci() { "ci" } else { "default" };
+    let nextest = ["nextest", "run", "--workspace", "--profile", profile];
+    run(filtered(locked(cargo(&nextest)), filter))?;
     Ok("nextest")
 }
 
