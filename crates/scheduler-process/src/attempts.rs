@@ -67,6 +67,9 @@ pub(crate) enum Look {
     Ended(SpecRecord, ExitRecord),
 }
 
+/// Numbers the fresh names of this process: of all its schedulers, which may share a root.
+static FRESH: AtomicU64 = AtomicU64::new(0);
+
 /// The folders of all attempts.
 #[derive(Debug)]
 pub(crate) struct Attempts {
@@ -74,14 +77,13 @@ pub(crate) struct Attempts {
     owner: Owner,
     boot: String,
     sync: bool,
-    number: AtomicU64,
 }
 
 impl Attempts {
     pub(crate) fn open(root: &Path, owner: Owner, sync: bool) -> io::Result<Self> {
         DirBuilder::new().mode(0o700).recursive(true).create(root)?;
         let root = fs::canonicalize(root)?;
-        Ok(Self { root, owner, boot: host::boot_id()?, sync, number: AtomicU64::new(0) })
+        Ok(Self { root, owner, boot: host::boot_id()?, sync })
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -93,8 +95,8 @@ impl Attempts {
     }
 
     /// A name that nothing else of this host has.
-    fn fresh(&self, prefix: &str) -> String {
-        let number = self.number.fetch_add(1, Ordering::Relaxed);
+    fn fresh(prefix: &str) -> String {
+        let number = FRESH.fetch_add(1, Ordering::Relaxed);
         format!("{prefix}{}-{number}-{}", std::process::id(), host::now().as_micros())
     }
 
@@ -127,7 +129,7 @@ impl Attempts {
 
     /// Writes a file whole or not at all. False if there is one of that name.
     fn put(&self, folder: &Path, name: &str, bytes: &[u8]) -> io::Result<bool> {
-        let new = folder.join(self.fresh("new-"));
+        let new = folder.join(Self::fresh("new-"));
         let mut file = create(&new)?;
         file.write_all(bytes)?;
         if self.sync {
@@ -203,7 +205,7 @@ impl Attempts {
 
     /// Takes a folder out of sight. What is to be deleted then is the answer.
     pub(crate) fn discard(&self, id: &AttemptId) -> io::Result<PathBuf> {
-        let gone = self.root.join(self.fresh(GONE));
+        let gone = self.root.join(Self::fresh(GONE));
         fs::rename(self.folder(id), &gone)?;
         Ok(gone)
     }
@@ -232,7 +234,7 @@ impl Attempts {
 
     /// Makes and removes a folder, as a start and a removal would.
     pub(crate) fn probe(&self) -> io::Result<()> {
-        let probe = self.root.join(self.fresh(GONE));
+        let probe = self.root.join(Self::fresh(GONE));
         DirBuilder::new().mode(0o700).create(&probe)?;
         fs::remove_dir(&probe)
     }
