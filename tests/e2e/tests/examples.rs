@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gofer_testkit::{Binary, Output, Running, World};
+use gofer_testkit::{Binary, Output, Running, World, wait_for_blocking};
 
 fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
@@ -19,21 +19,38 @@ fn local(example: &str, args: &[&str], limit: Duration) -> Output {
 
 const QUICK: Duration = Duration::from_secs(30);
 
-/// A task that does not print its lines as they appear would fail the first of these tests.
+#[test]
+fn lines_are_printed_while_the_task_that_wrote_them_still_runs() {
+    let world = World::new();
+    let go = world.join("go");
+    let script = format!("echo first; while [ ! -e {go:?} ]; do sleep 0.05; done; echo last");
+    world.write("pipeline.hcl", format!("id = \"slow\"\ntask \"t\" {{\n  script = {script:?}\n}}\n"));
+    let mut command = Binary::find().command(&world);
+    command.args(["local", "pipeline.hcl"]);
+    let running = Running::start(command, &world);
+    wait_for_blocking("the first line", || match running.stdout() {
+        printed if printed.contains("| first") => Ok(()),
+        printed => Err(printed),
+    });
+    world.write("go", "");
+    assert!(running.wait(QUICK).ok().stdout.contains("| last"));
+}
+
 #[test]
 fn hello_ends_green_and_prints_the_lines_of_its_tasks() {
     let output = local("examples/hello", &[], QUICK).ok();
     let printed = output.stdout.clone() + &output.stderr;
-    assert!(printed.contains(" | "), "{printed}");
-    assert!(printed.contains("succeeded"), "{printed}");
+    assert!(printed.contains("greet   | Hello from gofer"), "{printed}");
+    assert!(printed.contains("succeeded  hello/1"), "{printed}");
 }
 
 #[test]
 fn dag_takes_the_failure_branch_and_skips_the_other() {
     let output = local("examples/dag", &[], QUICK).ok();
     let printed = output.stdout.clone() + &output.stderr;
-    for word in ["succeeded", "failed", "skipped"] {
-        assert!(printed.contains(word), "{word} is not in:\n{printed}");
+    for (task, state) in [("repair", "succeeded"), ("probe", "failed"), ("celebrate", "skipped")] {
+        let told = printed.lines().any(|line| line.contains(&format!(" {task} ")) && line.contains(state));
+        assert!(told, "{task} {state} is not in:\n{printed}");
     }
 }
 
