@@ -1,6 +1,6 @@
 //! Every key that the configuration has, with its default, its bounds and its meaning.
 //!
-//! This table is the one place: the reader, `config show`, the help and the environment's names come from it. The keys
+//! Defaults, known names, bounds and `config show` come from this table. The keys
 //! inside a backend's table are not here; they belong to the backend.
 
 use gofer_types::{ByteSize, Span};

@@ -1,4 +1,4 @@
-//! The clock of a real server. The only place of the house that reads the machine's clocks.
+//! The clock of a real server. Besides it only the process scheduler and the command line read the machine's clocks.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

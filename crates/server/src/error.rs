@@ -1,6 +1,7 @@
 //! Why a server did not start: each with its code, what is the case, and what to do about it.
 //!
-//! Nothing was changed when one of these is answered.
+//! A wrong configuration and a busy address are answered before anything is changed. The others may leave a new data
+//! directory, a new storage or a new ownership epoch behind, and nothing of what was stored is lost.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -133,7 +133,7 @@ impl RunningServer {
 
     /// Serves until `asked` resolves or the server can no longer keep its promises, then drains.
     ///
-    /// Draining ends within the configured time: requests under way are finished, streams are ended, everything accepted is
+    /// Draining ends at most ten seconds after the configured time: requests under way are finished, streams are ended, everything accepted is
     /// on disk. Tasks are not touched.
     pub async fn run_until(mut self, asked: impl Future<Output = ()> + Send) -> Ended {
         let ended = tokio::select! {

@@ -116,12 +116,6 @@ impl ServerBox {
         self.world.join("data")
     }
 
-    /// Its configuration file.
-    #[must_use]
-    pub fn config_file(&self) -> PathBuf {
-        self.world.join("gofer.toml")
-    }
-
     /// The process id of the server.
     ///
     /// # Panics

@@ -264,6 +264,7 @@ fn a_full_disk_refuses_new_runs_by_name_and_loses_nothing_of_the_old() {
     assert!(gofer(&["run", "get", "full/1"]).ok().stdout.contains("succeeded"), "the old run is there");
 
     fs::remove_file(&filler).unwrap();
+    assert!(gofer(&["logs", "full/1"]).ok().stdout.contains("hello"), "its output is there");
     let _ = gofer(&["start", "full", "--follow"]).ok();
     drop(server);
 }

@@ -159,7 +159,10 @@ async fn running(client: &Client) -> BTreeMap<(u64, &'static str), String> {
             let answer = client.get_task_run(request).await.expect("the task run is there");
             let state = answer.task.map(|task| task.state());
             if let (Some(TaskState::Running), Some(attempt)) = (state, answer.attempts.last()) {
-                found.insert((run.number, task), attempt.handle.clone());
+                // Without a name from the scheduler there is nothing to compare; the count of these has a floor.
+                if !attempt.handle.is_empty() {
+                    found.insert((run.number, task), attempt.handle.clone());
+                }
             }
         }
     }
