@@ -18,7 +18,7 @@ use crate::error::{KIND, error, host};
 use crate::live::End;
 use crate::protocol::ExitRecord;
 use crate::reader::{self, Source};
-use crate::removed::Removed;
+use gofer_scheduler::Removed;
 use crate::shared::{Found, Shared};
 use crate::start::{handle, start};
 

@@ -31,7 +31,6 @@ mod launch;
 mod live;
 mod protocol;
 mod reader;
-mod removed;
 mod shared;
 pub mod shim;
 mod start;

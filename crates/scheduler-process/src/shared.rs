@@ -21,7 +21,7 @@ use crate::config::ProcessConfig;
 use crate::error::{error, host};
 use crate::live::{Connection, End, Follower, Live, pair};
 use crate::protocol::{ExitRecord, FromShim};
-use crate::removed::Removed;
+use gofer_scheduler::Removed;
 
 /// How many ids can be started, looked up or removed at the same time.
 const TURNS: usize = 256;

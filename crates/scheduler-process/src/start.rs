@@ -191,7 +191,7 @@ fn adopted(id: &AttemptId, spec: &TaskSpec, record: &SpecRecord, pid: u32) -> Re
 }
 
 fn answered(spec: &TaskSpec, outcome: StartOutcome, pid: u32) -> Started {
-    Started { outcome, handle: handle(pid), notes: launch::notes(spec) }
+    Started { outcome, handle: handle(pid), image: None, notes: launch::notes(spec) }
 }
 
 /// What people call a task: its process id.

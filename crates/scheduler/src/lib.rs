@@ -15,8 +15,11 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod exec;
 #[cfg(feature = "fake")]
 pub mod fake;
+pub mod images;
+mod removed;
 pub mod types;
 
 use std::fmt::Debug;
@@ -26,9 +29,12 @@ use async_trait::async_trait;
 use gofer_backend::{BackendInfo, Result};
 use gofer_types::AttemptId;
 
+pub use exec::{Exec, ExecInput, ExecOutput, ExecRequest, ExecSession, TerminalSize};
+pub use images::{Image, ImageProgress, Images};
+pub use removed::{KEPT as REMOVED_KEPT, Removed};
 pub use types::{
-    Capabilities, Exec, LogChunk, LogCursor, LogItem, LogStream, StartOutcome, Started, StreamKind, TaskExit,
-    TaskLimits, TaskSpec, TaskStatus, TaskSummary,
+    Capabilities, LogChunk, LogCursor, LogItem, LogStream, PullPolicy, RegistryAuth, StartOutcome, Started,
+    StreamKind, TaskExit, TaskLimits, TaskSpec, TaskStatus, TaskSummary,
 };
 
 /// Runs tasks.
@@ -49,8 +55,8 @@ pub trait Scheduler: Debug + Send + Sync + 'static {
     /// ended. A dropped future, `Unavailable` and `TimedOut` leave the outcome unknown: ask [`Scheduler::inspect`] or start
     /// again with the same arguments, never with another id.
     /// Errors: `Conflict` if the id stands for another digest or was removed; `InvalidInput` if this task can never run here
-    /// (no command, no such program, a limit that cannot be kept); `Unsupported` for a part of the spec that this scheduler
-    /// cannot honour.
+    /// (no command, no such program, a limit that cannot be kept); `NotFound` if its image is not there, which
+    /// [`Images::fetch`] changes; `Unsupported` for a part of the spec that this scheduler cannot honour.
     async fn start(&self, id: &AttemptId, spec: &TaskSpec) -> Result<Started>;
 
     /// How the task stands. No effect.
@@ -85,6 +91,11 @@ pub trait Scheduler: Debug + Send + Sync + 'static {
 
     /// Entering running tasks, where this scheduler can.
     fn exec(&self) -> Option<&dyn Exec> {
+        None
+    }
+
+    /// Fetching the images of tasks, where this scheduler runs them.
+    fn images(&self) -> Option<&dyn Images> {
         None
     }
 }

@@ -1,12 +1,11 @@
 //! The arguments and answers of a scheduler.
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use gofer_backend::Result;
-use gofer_types::{AttemptId, ByteSize, Cause, Timestamp};
+use gofer_types::{AttemptId, ByteSize, Cause, SecretValue, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What is to be run. Everything is final: no reference is left to resolve.
@@ -14,6 +13,11 @@ use serde::{Deserialize, Serialize};
 pub struct TaskSpec {
     /// The image; empty where the author named none. Schedulers without images ignore it.
     pub image: String,
+    /// When the image is fetched.
+    pub pull: PullPolicy,
+    /// Who the task is towards the registry of its image. Never written down.
+    #[serde(skip)]
+    pub registry_auth: Option<RegistryAuth>,
     /// Replaces the image's entry point; `None` keeps it.
     pub entrypoint: Option<Vec<String>>,
     /// The argument vector; empty means what the image runs by itself.
@@ -32,6 +36,26 @@ pub struct TaskSpec {
     pub digest: String,
 }
 
+/// When the image of a task is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PullPolicy {
+    /// When it is not there.
+    #[default]
+    Missing,
+    /// Always; what is there already is not transferred again.
+    Always,
+}
+
+/// Who somebody is towards a registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistryAuth {
+    /// The user.
+    pub user: String,
+    /// The password, or a token that stands for one.
+    pub password: SecretValue,
+}
+
 /// What a task may use. `None` is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct TaskLimits {
@@ -48,6 +72,8 @@ pub struct Started {
     pub outcome: StartOutcome,
     /// What the backend calls it, for people: a process id, a container id.
     pub handle: String,
+    /// The digest of the image that it runs, such as `sha256:...`, where the scheduler runs images.
+    pub image: Option<String>,
     /// What the author should know, such as "the image is ignored": shown, never parsed.
     pub notes: Vec<String>,
 }
@@ -168,7 +194,6 @@ pub struct Capabilities {
     pub sandbox: bool,
     /// Tasks outlive the server.
     pub survives_restart: bool,
+    /// Running tasks can be entered: [`Scheduler::exec`](crate::Scheduler::exec) answers something.
+    pub exec: bool,
 }
-
-/// Entering running tasks. Shaped by the scheduler that first offers it.
-pub trait Exec: Debug + Send + Sync + 'static {}

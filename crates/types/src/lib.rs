@@ -6,6 +6,7 @@
 //! - [`names`] and [`refs`]: the words and addresses that people type.
 //! - [`time`] and [`size`]: points in time, spans and bytes, with the text forms that files use.
 //! - [`pipeline`]: one validated pipeline configuration.
+//! - [`secret`]: what is never shown.
 //! - [`state`]: the states of runs and task runs.
 //! - [`record`]: what is stored about namespaces, pipelines, versions, runs, task runs and attempts.
 //! - [`event`]: what is told about them.
@@ -15,6 +16,7 @@ pub mod names;
 pub mod pipeline;
 pub mod record;
 pub mod refs;
+pub mod secret;
 pub mod size;
 pub mod state;
 pub mod time;
@@ -26,6 +28,7 @@ pub use record::{
     Actor, AttemptRecord, Cause, NamespaceRecord, PipelineRecord, RunRecord, TaskRunRecord, VersionRecord,
 };
 pub use refs::{PipelineRef, Ref, RefError, RunNumber, RunRef, TaskRef, VersionNumber};
+pub use secret::SecretValue;
 pub use size::ByteSize;
 pub use state::{Condition, RunState, TaskState};
 pub use time::{Span, Timestamp};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gofer_pipeline::{Facts, evaluate};
-use gofer_scheduler::{Scheduler, TaskLimits, TaskSpec};
+use gofer_scheduler::{PullPolicy, Scheduler, TaskLimits, TaskSpec};
 use gofer_types::pipeline::{Action, ReferenceRoot, Text};
 use gofer_types::{RunRecord, SchedulerName, Task};
 use sha2::{Digest, Sha256};
@@ -46,6 +46,8 @@ pub(crate) fn prepare(
     }
     let mut spec = TaskSpec {
         image: task.image.clone(),
+        pull: PullPolicy::default(),
+        registry_auth: None,
         entrypoint: task.entrypoint.as_ref().map(|texts| fill_all(texts, &facts)).transpose()?,
         command,
         workdir: task.workdir.clone(),

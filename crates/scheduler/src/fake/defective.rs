@@ -251,7 +251,7 @@ impl Scheduler for Defective {
             return Ok(started);
         }
         let adopted =
-            Started { outcome: StartOutcome::Adopted, handle: "same".to_owned(), notes: Vec::new() };
+            Started { outcome: StartOutcome::Adopted, handle: "same".to_owned(), image: None, notes: Vec::new() };
         let mut started = match self.sound.start(id, &self.spoilt(spec)).await {
             Err(error) if error.kind() == ErrorKind::Conflict && self.has(Defect::IgnoresDigest) => adopted,
             answer => answer?,

@@ -75,6 +75,7 @@ impl FakeBackend {
             user: true,
             sandbox: true,
             survives_restart: true,
+            exec: false,
         };
         let book = Book { clock, numbers: AtomicU64::new(0), pages: Mutex::default() };
         Self { book: Arc::new(book), running: Arc::default(), capabilities }

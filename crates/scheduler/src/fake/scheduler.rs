@@ -185,7 +185,7 @@ impl Scheduler for FakeScheduler {
                 return Err(error(ErrorKind::TimedOut, "start", "no answer, says the script"));
             }
         }
-        Ok(Started { outcome, handle: task.handle.clone(), notes: Vec::new() })
+        Ok(Started { outcome, handle: task.handle.clone(), image: None, notes: Vec::new() })
     }
 
     async fn inspect(&self, id: &AttemptId) -> Result<TaskStatus> {

@@ -1,4 +1,4 @@
-//! The ids that were removed, so that none of them is started again.
+//! The ids that were removed, so that none of them is started again: for backends that cannot ask anybody else.
 //!
 //! An engine never starts an id again after removing it; this is the second line of defence, and bounded: at least the last
 //! [`KEPT`] removed ids are remembered, over restarts too. The file is a line per id; when it is full it becomes the old one,
@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 use gofer_types::AttemptId;
 
 /// How many ids are remembered at the least; at the most twice as many.
-pub(crate) const KEPT: usize = 20_000;
+pub const KEPT: usize = 20_000;
 
 /// The removed ids.
 #[derive(Debug)]
-pub(crate) struct Removed {
+pub struct Removed {
     path: PathBuf,
     file: File,
     young: HashSet<AttemptId>,
@@ -25,18 +25,23 @@ pub(crate) struct Removed {
 }
 
 impl Removed {
-    pub(crate) fn open(root: &Path) -> io::Result<Self> {
+    /// Opens the memory in a folder, which must exist.
+    ///
+    /// Errors: what the host says against reading or writing there.
+    pub fn open(root: &Path) -> io::Result<Self> {
         let path = root.join(".removed");
         let (young, old) = (read(&path)?, read(&old_path(&path))?);
         Ok(Self { file: append_to(&path)?, path, young, old })
     }
 
-    pub(crate) fn contains(&self, id: &AttemptId) -> bool {
+    /// Whether an id was removed, as far as that is remembered.
+    #[must_use]
+    pub fn contains(&self, id: &AttemptId) -> bool {
         self.young.contains(id) || self.old.contains(id)
     }
 
     /// Remembers an id. If it cannot be written it is remembered all the same, until a restart.
-    pub(crate) fn add(&mut self, id: &AttemptId) -> io::Result<()> {
+    pub fn add(&mut self, id: &AttemptId) -> io::Result<()> {
         self.young.insert(id.clone());
         if self.young.len() > KEPT {
             fs::rename(&self.path, old_path(&self.path))?;
