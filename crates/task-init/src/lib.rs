@@ -141,7 +141,7 @@ mod tests {
     fn only_the_last_thing_that_was_written_is_a_record() {
         let record = record("n", &End::Code(137));
         assert_eq!(split("n", format!("{record}x").as_bytes()), None);
-        assert_eq!(split("n", record[..record.len() - 1].as_bytes()), None);
+        assert_eq!(split("n", &record.as_bytes()[..record.len() - 1]), None);
     }
 
     #[test]
