@@ -54,7 +54,8 @@ impl Binary {
         &self.path
     }
 
-    /// A command with nothing in its environment but `PATH`, a home in the world, and UTF-8. It starts in the world.
+    /// A command with nothing in its environment but `PATH`, a home in the world, UTF-8, and a Docker engine that is not
+    /// there: what runs on a machine with one must run the same on a machine without. It starts in the world.
     #[must_use]
     pub fn command(&self, world: &World) -> Command {
         let mut command = Command::new(&self.path);
@@ -63,6 +64,7 @@ impl Binary {
             .env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()))
             .env("HOME", world.join("home"))
             .env("LANG", "C.UTF-8")
+            .env("DOCKER_HOST", format!("unix://{}", world.join("no-docker.sock").display()))
             .current_dir(world.path());
         command
     }

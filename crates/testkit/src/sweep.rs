@@ -22,6 +22,15 @@ pub(crate) fn found_in(dir: &Path) -> Vec<u32> {
         .collect()
 }
 
+/// The processes that this one has started and that still run.
+pub(crate) fn children_of(parent: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    lists
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect()
+}
+
 fn belongs(pid: u32, dir: &Path) -> bool {
     let works_there = std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(dir));
     works_there || names_it(pid, dir)
@@ -33,7 +42,8 @@ fn names_it(pid: u32, dir: &Path) -> bool {
     command.windows(needle.len()).any(|part| part == needle)
 }
 
-fn kill(pid: u32) -> bool {
+/// Kills one process, if it is there.
+pub(crate) fn kill(pid: u32) -> bool {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     pid.is_some_and(|pid| kill_process(pid, Signal::KILL).is_ok())
 }
