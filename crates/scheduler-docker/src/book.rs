@@ -1,0 +1,166 @@
+//! What is known of each attempt besides what the engine answers: what its events told, what we asked for, how it ended.
+//!
+//! The book wakes whoever waits. It holds a page for each container of ours that is there, and no other.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use gofer_scheduler::TaskExit;
+use gofer_types::AttemptId;
+use tokio::sync::watch;
+
+use crate::end::Sight;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Book {
+    pages: Mutex<HashMap<AttemptId, Page>>,
+}
+
+#[derive(Debug)]
+struct Page {
+    changed: watch::Sender<()>,
+    died_in_sight: bool,
+    ended_out_of_sight: bool,
+    /// Whether we asked it politely to end; once is enough.
+    asked: bool,
+    /// Whether we killed it.
+    killed: bool,
+    exit: Option<TaskExit>,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self {
+            changed: watch::Sender::new(()),
+            died_in_sight: false,
+            ended_out_of_sight: false,
+            asked: false,
+            killed: false,
+            exit: None,
+        }
+    }
+}
+
+impl Book {
+    pub(crate) fn new() -> Self {
+        Self { pages: Mutex::default() }
+    }
+
+    fn pages(&self) -> MutexGuard<'_, HashMap<AttemptId, Page>> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn page<T>(&self, id: &AttemptId, work: impl FnOnce(&mut Page) -> T) -> T {
+        work(self.pages().entry(id.clone()).or_default())
+    }
+
+    /// Tells of every change after this call. An error means that the page is gone: look again.
+    pub(crate) fn watch(&self, id: &AttemptId) -> watch::Receiver<()> {
+        self.page(id, |page| page.changed.subscribe())
+    }
+
+    /// The engine told of something about this attempt.
+    pub(crate) fn told(&self, id: &AttemptId, died: bool) {
+        self.page(id, |page| {
+            page.died_in_sight |= died;
+            page.changed.send_replace(());
+        });
+    }
+
+    /// The events are followed from here on; these had ended before.
+    pub(crate) fn linked(&self, ended: impl Iterator<Item = AttemptId>) {
+        for id in ended {
+            self.page(&id, |page| page.ended_out_of_sight = !page.died_in_sight);
+        }
+        for page in self.pages().values() {
+            page.changed.send_replace(());
+        }
+    }
+
+    /// We ask it politely to end; false if we have already.
+    pub(crate) fn ask(&self, id: &AttemptId) -> bool {
+        self.page(id, |page| !std::mem::replace(&mut page.asked, true))
+    }
+
+    /// The request did not arrive.
+    pub(crate) fn not_asked(&self, id: &AttemptId) {
+        self.page(id, |page| page.asked = false);
+    }
+
+    /// We kill it.
+    pub(crate) fn kill(&self, id: &AttemptId) {
+        self.page(id, |page| page.killed = true);
+    }
+
+    pub(crate) fn sight(&self, id: &AttemptId) -> Sight {
+        self.page(id, |page| match page {
+            Page { asked: true, .. } | Page { killed: true, .. } => Sight::Ours,
+            Page { died_in_sight: true, .. } => Sight::InSight,
+            Page { ended_out_of_sight: true, .. } => Sight::OutOfSight,
+            _ => Sight::NotYet,
+        })
+    }
+
+    /// Whether we killed it, so that there is no record to look for.
+    pub(crate) fn was_killed(&self, id: &AttemptId) -> bool {
+        self.page(id, |page| page.killed)
+    }
+
+    pub(crate) fn exit(&self, id: &AttemptId) -> Option<TaskExit> {
+        self.pages().get(id).and_then(|page| page.exit.clone())
+    }
+
+    pub(crate) fn keep_exit(&self, id: &AttemptId, exit: &TaskExit) {
+        self.page(id, |page| page.exit = Some(exit.clone()));
+    }
+
+    /// Nothing of it is there any more.
+    pub(crate) fn forget(&self, id: &AttemptId) {
+        self.pages().remove(id);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.pages().len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id() -> AttemptId {
+        AttemptId::from_u128(7)
+    }
+
+    #[test]
+    fn an_end_is_in_sight_only_if_its_event_came() {
+        let book = Book::new();
+        assert_eq!(book.sight(&id()), Sight::NotYet);
+        book.told(&id(), false);
+        assert_eq!(book.sight(&id()), Sight::NotYet);
+        book.told(&id(), true);
+        book.linked([id()].into_iter());
+        assert_eq!(book.sight(&id()), Sight::InSight, "it was seen before the break");
+    }
+
+    #[test]
+    fn what_had_ended_when_the_events_began_is_out_of_sight() {
+        let book = Book::new();
+        let changed = book.watch(&id());
+        book.linked([id()].into_iter());
+        assert_eq!(book.sight(&id()), Sight::OutOfSight);
+        assert!(changed.has_changed().unwrap(), "whoever waits looks again");
+    }
+
+    #[test]
+    fn what_we_asked_for_is_ours_and_asked_for_once() {
+        let book = Book::new();
+        assert!(book.ask(&id()));
+        assert!(!book.ask(&id()));
+        assert_eq!(book.sight(&id()), Sight::Ours);
+        book.forget(&id());
+        assert_eq!(book.len(), 0);
+    }
+}

@@ -1,0 +1,203 @@
+//! Ends: finding out how a container ended, waiting for it, asking for it, and removing what is left.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::container::LogOutput;
+use bollard::query_parameters::{KillContainerOptionsBuilder, LogsOptionsBuilder};
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use gofer_backend::{ErrorKind, Result};
+use gofer_scheduler::TaskExit;
+use gofer_task_init::End;
+use gofer_types::AttemptId;
+
+use crate::end::{self, Facts};
+use crate::error::error;
+use crate::frame;
+use crate::seen::{Seen, Stage};
+use crate::shared::Shared;
+
+/// How many of the last pieces are searched for the record of the first process: few, and then as many as can stand behind
+/// it because another stream was copied more slowly.
+const SEARCHES: [&str; 2] = ["64", "40000"];
+/// How long a call that must succeed is put off when the engine cannot be asked.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Waits for the end of an attempt.
+pub(crate) async fn wait(shared: &Shared, id: &AttemptId) -> Result<TaskExit> {
+    loop {
+        let mut changed = shared.book.watch(id);
+        let seen = shared.seen(id, "wait").await.inspect_err(|fault| {
+            if fault.kind() == ErrorKind::NotFound {
+                shared.book.forget(id);
+            }
+        })?;
+        if let Stage::Ended { .. } = seen.stage {
+            return exit(shared, id, &seen, "wait").await;
+        }
+        // A page that is gone says that something changed, too.
+        let _ = changed.changed().await;
+    }
+}
+
+/// How an ended container ended. Waits for the engine's events where that depends on them.
+pub(crate) async fn exit(
+    shared: &Shared,
+    id: &AttemptId,
+    seen: &Seen,
+    operation: &'static str,
+) -> Result<TaskExit> {
+    if let Some(exit) = shared.book.exit(id) {
+        return Ok(exit);
+    }
+    let settled = tokio::time::timeout(shared.client.deadline(), settle(shared, id, seen)).await;
+    settled.unwrap_or_else(|_| {
+        let message = "the engine has not told yet how the container ended";
+        Err(error(ErrorKind::Unavailable, operation, message).with("id", id))
+    })
+}
+
+async fn settle(shared: &Shared, id: &AttemptId, seen: &Seen) -> Result<TaskExit> {
+    let Stage::Ended { code, out_of_memory, at } = seen.stage else {
+        return Err(error(ErrorKind::Internal, "wait", "the container has not ended").with("id", id));
+    };
+    let record = if end::needs_record(code) && !shared.book.was_killed(id) {
+        record(shared, seen).await?
+    } else {
+        None
+    };
+    let mut facts = Facts { code, out_of_memory, record, sight: end::Sight::NotYet };
+    loop {
+        let mut changed = shared.book.watch(id);
+        facts.sight = shared.book.sight(id);
+        if let Some(cause) = end::cause(&facts) {
+            let exit = TaskExit { cause, at };
+            shared.book.keep_exit(id, &exit);
+            return Ok(exit);
+        }
+        let _ = changed.changed().await;
+    }
+}
+
+/// What the first process recorded, if it did.
+async fn record(shared: &Shared, seen: &Seen) -> Result<Option<End>> {
+    for tail in SEARCHES {
+        let name = seen.container.clone();
+        let options = LogsOptionsBuilder::default().stdout(false).stderr(true).tail(tail).build();
+        let read = |docker: bollard::Docker| async move {
+            let last = docker.logs(&name, Some(options)).try_fold(
+                (Bytes::new(), Bytes::new()),
+                |(_, before), piece: LogOutput| async move { Ok((before, piece.into_bytes())) },
+            );
+            last.await
+        };
+        let (before, last) = shared.client.call("record", read).await?;
+        if let Some(end) = frame::record(&seen.nonce, &[before, last]) {
+            return Ok(Some(end));
+        }
+    }
+    Ok(None)
+}
+
+/// Asks a task to end, and kills it when its grace has passed. Carried out to its end, also when nobody waits.
+pub(crate) async fn stop(shared: Arc<Shared>, id: AttemptId, grace: Duration) -> Result<()> {
+    let ended = pin!(ended(&shared, &id));
+    let end = async {
+        let seen = shared.seen(&id, "stop").await?;
+        match seen.stage {
+            Stage::Ended { .. } => return Ok(()),
+            Stage::Created(_) => return never_start(&shared, &id).await,
+            Stage::Runs => {}
+        }
+        if !grace.is_zero() {
+            if shared.book.ask(&id) && let Err(fault) = signal(&shared, &id, "SIGTERM").await {
+                shared.book.not_asked(&id);
+                return Err(fault);
+            }
+            // sleeps: the grace is a span of time by its nature
+            tokio::time::sleep(grace).await;
+        }
+        shared.book.kill(&id);
+        while let Err(fault) = signal(&shared, &id, "SIGKILL").await {
+            if !fault.kind().outcome_unknown() {
+                return Err(fault);
+            }
+            // sleeps: a back-off; the kill was promised, and the engine is away
+            tokio::time::sleep(AGAIN).await;
+        }
+        Ok(())
+    };
+    let mut end = pin!(end);
+    tokio::select! {
+        ended = ended => ended,
+        asked = &mut end => match asked {
+            Ok(()) => self::ended(&shared, &id).await,
+            Err(fault) => Err(fault),
+        },
+    }
+}
+
+/// Waits until it has ended or is gone, however it ended.
+async fn ended(shared: &Shared, id: &AttemptId) -> Result<()> {
+    loop {
+        let mut changed = shared.book.watch(id);
+        match shared.seen(id, "stop").await {
+            Ok(Seen { stage: Stage::Ended { .. }, .. }) => return Ok(()),
+            Err(fault) if fault.kind() == ErrorKind::NotFound => {
+                shared.book.forget(id);
+                return Err(fault);
+            }
+            Err(_) => {
+                // sleeps: a back-off; what happened while the engine did not answer is told by nobody
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            }
+            Ok(_) => {}
+        }
+        let _ = changed.changed().await;
+    }
+}
+
+async fn signal(shared: &Shared, id: &AttemptId, signal: &'static str) -> Result<()> {
+    let name = id.to_string();
+    let options = KillContainerOptionsBuilder::default().signal(signal).build();
+    let kill = |docker: bollard::Docker| async move { docker.kill_container(&name, Some(options)).await };
+    match shared.client.call("kill", kill).await {
+        // It does not run any more.
+        Err(fault) if fault.kind() == ErrorKind::Conflict => Ok(()),
+        answer => answer,
+    }
+}
+
+/// A container that never ran is not to run any more.
+async fn never_start(shared: &Shared, id: &AttemptId) -> Result<()> {
+    let _turn = shared.turn(id).await;
+    let seen = shared.seen(id, "stop").await?;
+    if !matches!(seen.stage, Stage::Created(_)) {
+        return Err(error(ErrorKind::Unavailable, "stop", "it was started meanwhile").with("id", id));
+    }
+    shared.forbid(id)?;
+    shared.discard(&seen.container, true).await?;
+    shared.book.forget(id);
+    Ok(())
+}
+
+/// Removes what is left of an attempt, and remembers that it is never to be started again.
+pub(crate) async fn remove(shared: &Shared, id: &AttemptId) -> Result<()> {
+    let conflict = |why| Err(error(ErrorKind::Conflict, "remove", why).with("id", id));
+    let _turn = shared.turn(id).await;
+    match shared.look(id, "remove").await {
+        Ok(None) => return conflict("this id belongs to another owner"),
+        Ok(Some(Seen { stage: Stage::Runs, .. })) => return conflict("the task runs"),
+        Ok(Some(seen)) => {
+            shared.forbid(id)?;
+            shared.discard(&seen.container, false).await?;
+        }
+        Err(fault) if fault.kind() == ErrorKind::NotFound => shared.forbid(id)?,
+        Err(fault) => return Err(fault),
+    }
+    shared.book.forget(id);
+    Ok(())
+}

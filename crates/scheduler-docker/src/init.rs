@@ -1,0 +1,134 @@
+//! Bringing the first process to the engine: once, in a volume that every container sees read-only.
+//!
+//! The volume is named after the content of the program, so that a new version of gofer brings its own and disturbs nobody.
+//! It travels through the engine's own interface, because the engine may be on another machine.
+
+use bollard::models::{ContainerCreateBody, HostConfig, VolumeCreateRequest};
+use bollard::query_parameters::{
+    ContainerArchiveInfoOptionsBuilder, CreateContainerOptions, UploadToContainerOptionsBuilder,
+};
+use gofer_backend::{ErrorKind, Result};
+use gofer_task_init::{FOLDER, PROGRAM};
+use sha2::{Digest, Sha256};
+use tokio::sync::OnceCell;
+
+use crate::container::volume;
+use crate::error::error;
+use crate::labels;
+use crate::shared::Shared;
+
+static BINARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/init"));
+
+/// The volume with the first process.
+#[derive(Debug)]
+pub(crate) struct InitVolume {
+    name: String,
+    ready: OnceCell<()>,
+}
+
+impl InitVolume {
+    pub(crate) fn new() -> Self {
+        let digest = Sha256::digest(BINARY);
+        let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Self { name: format!("gofer-init-{hex}"), ready: OnceCell::new() }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Sees to it that the engine has it. The image lends its name to a container that never runs.
+    pub(crate) async fn ensure(&self, shared: &Shared, image: &str) -> Result<()> {
+        self.ready.get_or_try_init(|| self.bring(shared, image)).await.map(drop)
+    }
+
+    async fn bring(&self, shared: &Shared, image: &str) -> Result<()> {
+        check_platform(shared).await?;
+        let request = VolumeCreateRequest {
+            name: Some(self.name.clone()),
+            labels: Some([(labels::HELPER.to_owned(), "init".to_owned())].into()),
+            ..VolumeCreateRequest::default()
+        };
+        let create = |docker: bollard::Docker| async move { docker.create_volume(request).await };
+        shared.client.call("init", create).await?;
+        let helper = helper(shared, image, &[(&self.name, FOLDER)]).await?;
+        let brought = fill(shared, &helper).await;
+        let tidied = shared.discard(&helper, true).await;
+        brought.and(tidied)
+    }
+}
+
+/// Our program is for one platform.
+async fn check_platform(shared: &Shared) -> Result<()> {
+    let info = shared.client.call("info", |docker| async move { docker.info().await }).await?;
+    let (theirs, ours) = (info.architecture.unwrap_or_default(), std::env::consts::ARCH);
+    if theirs == ours || theirs.is_empty() || (theirs == "amd64" && ours == "x86_64") {
+        return Ok(());
+    }
+    let message = "the engine runs on another architecture than this build of gofer";
+    Err(error(ErrorKind::Unsupported, "init", message).with("engine", theirs).with("gofer", ours))
+}
+
+/// A container that never runs, by which volumes are reached.
+pub(crate) async fn helper(shared: &Shared, image: &str, volumes: &[(&str, &str)]) -> Result<String> {
+    let mounts = volumes.iter().map(|(name, place)| volume(name, place, false)).collect();
+    let host = HostConfig {
+        mounts: Some(mounts),
+        network_mode: Some("none".to_owned()),
+        ..HostConfig::default()
+    };
+    let body = ContainerCreateBody {
+        image: Some(image.to_owned()),
+        entrypoint: Some(vec![PROGRAM.to_owned()]),
+        labels: Some([(labels::HELPER.to_owned(), "init".to_owned())].into()),
+        host_config: Some(host),
+        ..ContainerCreateBody::default()
+    };
+    let create = |docker: bollard::Docker| async move {
+        docker.create_container(None::<CreateContainerOptions>, body).await
+    };
+    Ok(shared.client.call("init", create).await?.id)
+}
+
+async fn fill(shared: &Shared, helper: &str) -> Result<()> {
+    if is_there(shared, helper).await? {
+        return Ok(());
+    }
+    let archive = archive(PROGRAM.rsplit('/').next().unwrap_or_default(), BINARY, 0o555)
+        .map_err(|source| error(ErrorKind::Internal, "init", "the program cannot be packed").source(source))?;
+    upload(shared, helper, FOLDER, archive).await
+}
+
+/// A file is there in full if it has the right size: its name stands for its content.
+async fn is_there(shared: &Shared, helper: &str) -> Result<bool> {
+    let name = helper.to_owned();
+    let options = ContainerArchiveInfoOptionsBuilder::default().path(PROGRAM).build();
+    let ask =
+        |docker: bollard::Docker| async move { docker.get_container_archive_info(&name, Some(options)).await };
+    match shared.client.call("init", ask).await {
+        Ok(info) => Ok(u64::try_from(info.size).is_ok_and(|size| size == BINARY.len() as u64)),
+        Err(fault) if fault.kind() == ErrorKind::NotFound => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// An archive of one file.
+pub(crate) fn archive(name: &str, content: &[u8], mode: u32) -> std::io::Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_ustar();
+    header.set_size(content.len() as u64);
+    header.set_mode(mode);
+    archive.append_data(&mut header, name, content)?;
+    archive.into_inner()
+}
+
+/// Unpacks an archive in a folder of a container.
+pub(crate) async fn upload(shared: &Shared, container: &str, folder: &str, archive: Vec<u8>) -> Result<()> {
+    let name = container.to_owned();
+    let options = UploadToContainerOptionsBuilder::default().path(folder).build();
+    let send = |docker: bollard::Docker| async move {
+        let body = bollard::body_full(archive.into());
+        docker.upload_to_container(&name, Some(options), body).await
+    };
+    shared.client.call("init", send).await
+}

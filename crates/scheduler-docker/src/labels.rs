@@ -1,0 +1,41 @@
+//! The labels by which a container is ours, and what else they tell.
+
+use std::collections::HashMap;
+
+use gofer_backend::Owner;
+use gofer_scheduler::TaskSpec;
+use gofer_types::AttemptId;
+
+/// Whose the container is. Nothing without our own value is ever touched.
+pub(crate) const OWNER: &str = "gofer.owner";
+/// The attempt that the container stands for.
+pub(crate) const ATTEMPT: &str = "gofer.attempt";
+/// The digest of what was asked for.
+pub(crate) const DIGEST: &str = "gofer.digest";
+/// The image as the author named it; the container itself names it by its digest.
+pub(crate) const IMAGE: &str = "gofer.image";
+/// On volumes and containers that hold our own program.
+pub(crate) const HELPER: &str = "gofer.helper";
+
+/// The labels of the container of an attempt.
+pub(crate) fn of(owner: &Owner, id: &AttemptId, spec: &TaskSpec) -> HashMap<String, String> {
+    let facts = spec.labels.iter().map(|(name, value)| (format!("gofer.{name}"), value.clone()));
+    let ours = [
+        (OWNER, owner.0.clone()),
+        (ATTEMPT, id.to_string()),
+        (DIGEST, spec.digest.clone()),
+        (IMAGE, spec.image.clone()),
+    ];
+    // Ours come last: no fact of a pipeline stands against them.
+    facts.chain(ours.map(|(name, value)| (name.to_owned(), value))).collect()
+}
+
+/// The filter that leaves only what is ours.
+pub(crate) fn filter(owner: &Owner) -> HashMap<String, Vec<String>> {
+    HashMap::from([("label".to_owned(), vec![format!("{OWNER}={owner}")])])
+}
+
+/// The attempt that something of ours stands for.
+pub(crate) fn attempt(labels: &HashMap<String, String>) -> Option<AttemptId> {
+    labels.get(ATTEMPT).and_then(|id| AttemptId::new(id.clone()).ok())
+}

@@ -1,0 +1,177 @@
+//! The output of a container, from a place on.
+//!
+//! The engine is asked for the whole log each time, and what was read before is passed over: a question "since when"
+//! would have to trust a clock. A stream that breaks ends with an error; whoever reads goes on from the last cursor.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bollard::container::LogOutput;
+use bollard::errors::Error as Vendor;
+use bollard::query_parameters::LogsOptionsBuilder;
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream};
+use futures_util::StreamExt;
+use gofer_backend::{BackendError, ErrorKind, Result};
+use gofer_scheduler::{LogChunk, LogItem, LogStream, StreamKind};
+use gofer_types::AttemptId;
+
+use crate::cursor::{Place, Step, Way};
+use crate::error::{error, translate};
+use crate::frame::{self, Strainer};
+use crate::seen::{Seen, Stage};
+use crate::shared::Shared;
+
+/// The longest piece that is handed on.
+const LONGEST: usize = 64 << 10;
+
+/// Where a piece stands.
+type Mark = (Place, i64);
+
+struct Reader {
+    shared: Arc<Shared>,
+    id: AttemptId,
+    seen: Seen,
+    pieces: BoxStream<'static, std::result::Result<LogOutput, Vendor>>,
+    way: Way,
+    place: Place,
+    strainer: Strainer<Mark>,
+    ready: VecDeque<Result<LogChunk>>,
+    /// Whether the task had ended when the log was opened, so that its end is the end.
+    complete: bool,
+    done: bool,
+}
+
+/// Opens the output of a container.
+pub(crate) async fn open(shared: Arc<Shared>, id: AttemptId, seen: Seen, place: Place) -> Result<LogStream> {
+    let complete = !matches!(seen.stage, Stage::Runs);
+    let reader = Reader {
+        pieces: pieces(&shared, &seen.container, !complete).await?,
+        strainer: Strainer::new(&seen.nonce),
+        way: Way::to(place),
+        place: Place::default(),
+        ready: VecDeque::new(),
+        done: false,
+        complete,
+        shared,
+        id,
+        seen,
+    };
+    Ok(stream::unfold(reader, |mut reader| async move { reader.next().await.map(|item| (item, reader)) }).boxed())
+}
+
+async fn pieces(
+    shared: &Shared,
+    container: &str,
+    follow: bool,
+) -> Result<BoxStream<'static, std::result::Result<LogOutput, Vendor>>> {
+    let docker = shared.client.docker("logs").await?;
+    let options =
+        LogsOptionsBuilder::default().stdout(true).stderr(true).timestamps(true).follow(follow).build();
+    Ok(docker.logs(container, Some(options)).boxed())
+}
+
+impl Reader {
+    async fn next(&mut self) -> Option<Result<LogChunk>> {
+        loop {
+            if let Some(item) = self.ready.pop_front() {
+                return Some(item);
+            }
+            if self.done {
+                return None;
+            }
+            match self.pieces.next().await {
+                Some(Ok(output)) => self.take(output),
+                Some(Err(vendor)) => self.break_off(translate("logs", vendor)),
+                None => self.ended().await,
+            }
+        }
+    }
+
+    fn break_off(&mut self, fault: BackendError) {
+        self.done = true;
+        self.ready.push_back(Err(fault.with("id", &self.id)));
+    }
+
+    fn take(&mut self, output: LogOutput) {
+        let stream = match output {
+            LogOutput::StdErr { .. } => StreamKind::Err,
+            _ => StreamKind::Out,
+        };
+        let (at, bytes) = frame::stamped(&output.into_bytes());
+        self.place = self.place.behind(at);
+        let step = self.way.step(at);
+        if step == Step::TakeBehindGap {
+            let cause = "the engine has dropped its oldest output".to_owned();
+            self.hand_on((self.place, at), LogItem::Gap { bytes: None, cause });
+        }
+        if step == Step::Skip {
+            return;
+        }
+        match stream {
+            StreamKind::Out => self.hand_on_bytes((self.place, at), stream, &bytes),
+            StreamKind::Err => {
+                for (mark, bytes) in self.strainer.push((self.place, at), bytes) {
+                    self.hand_on_bytes(mark, stream, &bytes);
+                }
+            }
+        }
+    }
+
+    /// Our place stands behind a whole piece; a piece that must be cut has it at its last part alone.
+    fn hand_on_bytes(&mut self, mark: Mark, stream: StreamKind, bytes: &Bytes) {
+        if bytes.len() <= LONGEST {
+            return self.hand_on(mark, LogItem::Data { stream, bytes: bytes.clone() });
+        }
+        let fault = error(ErrorKind::Internal, "logs", "the engine sent a piece that is too long");
+        self.break_off(fault.with("bytes", bytes.len()));
+    }
+
+    fn hand_on(&mut self, (place, at): Mark, item: LogItem) {
+        self.ready.push_back(Ok(LogChunk { cursor: place.cursor(), at: frame::time(at), item }));
+    }
+
+    /// The engine has no more to say. That is the end only if the task has ended and all was sent.
+    async fn ended(&mut self) {
+        match self.is_complete().await {
+            Ok(true) => self.finish(),
+            Ok(false) => self.break_off(error(ErrorKind::Unavailable, "logs", "the engine ended the output early")),
+            Err(fault) => self.break_off(fault),
+        }
+    }
+
+    async fn is_complete(&mut self) -> Result<bool> {
+        if self.complete {
+            return Ok(true);
+        }
+        self.seen = self.shared.seen(&self.id, "logs").await?;
+        if self.seen.stage == Stage::Runs {
+            return Ok(false);
+        }
+        // Followed to its end, or cut off: the very last piece tells.
+        let container = self.seen.container.clone();
+        let options =
+            LogsOptionsBuilder::default().stdout(true).stderr(true).timestamps(true).tail("1").build();
+        let read = |docker: bollard::Docker| async move {
+            let mut pieces = Box::pin(docker.logs(&container, Some(options)));
+            let mut last = None;
+            while let Some(piece) = pieces.next().await {
+                last = Some(piece?.into_bytes());
+            }
+            Ok(last)
+        };
+        let last = self.shared.client.call("logs", read).await?;
+        Ok(last.is_none_or(|piece| frame::stamped(&piece).0 == self.place.last))
+    }
+
+    fn finish(&mut self) {
+        self.done = true;
+        if let Some((mark, bytes)) = self.strainer.finish() {
+            self.hand_on_bytes(mark, StreamKind::Err, &bytes);
+        }
+        if !self.way.has_arrived() {
+            let message = "this place is not in the output of this container";
+            self.break_off(error(ErrorKind::InvalidInput, "logs", message));
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Starting: one container per attempt, whatever happens in between.
+//!
+//! The engine itself keeps names apart: whoever creates the container of that name has the attempt, everybody else finds
+//! it. A container that was created and never ran is started by whoever finds it; one that has run is never started again.
+
+use std::sync::Arc;
+
+use bollard::models::{ContainerCreateBody, ImageConfig, ImageInspect};
+use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
+use gofer_backend::{BackendError, ErrorKind, Result};
+use gofer_scheduler::{StartOutcome, Started, TaskSpec};
+use gofer_types::AttemptId;
+
+use crate::container::{self, Plan};
+use crate::error::{error, said};
+use crate::images;
+use crate::seen::{Seen, Stage, handle};
+use crate::shared::Shared;
+
+/// Starts a task. Carried out to its end, also when nobody waits.
+pub(crate) async fn start(shared: Arc<Shared>, id: AttemptId, spec: TaskSpec) -> Result<Started> {
+    container::check(&spec)?;
+    let _turn = shared.turn(&id).await;
+    if shared.removed().contains(&id) {
+        return Err(conflict("this id was removed", &id));
+    }
+    let image = match images::inspect(&shared, &spec.image).await? {
+        Some(image) => image,
+        None => return without_image(&shared, &id, &spec).await,
+    };
+    let image_id = image.id.clone().unwrap_or_default();
+    shared.init.ensure(&shared, &image_id).await?;
+    let body = body(&shared, &id, &spec, &image)?;
+    match create(&shared, &id, body).await {
+        Ok(container) => {
+            run(&shared, &id, &container).await?;
+            shared.fetched.used(&image_id);
+            let digest = images::digest(&image, &spec.image);
+            Ok(started(StartOutcome::Created, &container, Some(digest)))
+        }
+        Err(fault) if fault.kind() == ErrorKind::Conflict => {
+            adopt(&shared, &id, &spec, images::digest(&image, &spec.image)).await
+        }
+        Err(fault) => Err(fault.with("id", id)),
+    }
+}
+
+fn conflict(why: &'static str, id: &AttemptId) -> BackendError {
+    error(ErrorKind::Conflict, "start", why).with("id", id)
+}
+
+fn started(outcome: StartOutcome, container: &str, image: Option<String>) -> Started {
+    Started { outcome, handle: handle(container), image, notes: Vec::new() }
+}
+
+fn body(shared: &Shared, id: &AttemptId, spec: &TaskSpec, image: &ImageInspect) -> Result<ContainerCreateBody> {
+    let none = ImageConfig::default();
+    container::body(&Plan {
+        owner: &shared.owner,
+        id,
+        spec,
+        config: &shared.config,
+        image: image.id.as_deref().unwrap_or(&spec.image),
+        defaults: image.config.as_ref().unwrap_or(&none),
+        init_volume: shared.init.name(),
+        nonce: &uuid::Uuid::new_v4().simple().to_string(),
+    })
+}
+
+/// The image is not there; the container of an earlier start may be.
+async fn without_image(shared: &Shared, id: &AttemptId, spec: &TaskSpec) -> Result<Started> {
+    match shared.look(id, "start").await {
+        Ok(_) => adopt(shared, id, spec, String::new()).await,
+        Err(fault) if fault.kind() == ErrorKind::NotFound => {
+            let message = "the image is not there: it has to be fetched first";
+            Err(error(ErrorKind::NotFound, "start", message).with("image", &spec.image))
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+async fn create(shared: &Shared, id: &AttemptId, body: ContainerCreateBody) -> Result<String> {
+    let options = CreateContainerOptionsBuilder::default().name(id.as_str()).build();
+    let create =
+        |docker: bollard::Docker| async move { docker.create_container(Some(options), body).await };
+    shared.client.call("create", create).await.map(|created| created.id)
+}
+
+/// Adopts what stands under the id, or says that it is something else.
+async fn adopt(shared: &Shared, id: &AttemptId, spec: &TaskSpec, digest: String) -> Result<Started> {
+    let seen = match shared.look(id, "start").await {
+        Ok(Some(seen)) => seen,
+        Ok(None) => return Err(conflict("this id belongs to another owner", id)),
+        Err(fault) if fault.kind() == ErrorKind::NotFound => {
+            // It went between two looks. Nothing of this start is there, and it may be asked for again.
+            return Err(error(ErrorKind::Unavailable, "start", "the container went away").with("id", id));
+        }
+        Err(fault) => return Err(fault),
+    };
+    if seen.digest != spec.digest {
+        return Err(conflict("this id stands for another task", id));
+    }
+    if let Stage::Created(_) = seen.stage {
+        run(shared, id, &seen.container).await?;
+    }
+    let image = if digest.is_empty() { seen.image.clone() } else { digest };
+    Ok(started(StartOutcome::Adopted, &seen.container, Some(image)))
+}
+
+/// Lets a container run that never has. An answer that is no success is not believed before the engine was asked.
+async fn run(shared: &Shared, id: &AttemptId, container: &str) -> Result<()> {
+    let name = container.to_owned();
+    let start = |docker: bollard::Docker| async move {
+        docker.start_container(&name, None::<StartContainerOptions>).await
+    };
+    let Err(fault) = shared.client.call("start", start).await else { return Ok(()) };
+    let Seen { stage, .. } = match shared.seen(id, "start").await {
+        Ok(seen) => seen,
+        // What became of it is not known, and the first answer says more.
+        Err(_) => return Err(fault.with("id", id)),
+    };
+    match stage {
+        Stage::Runs | Stage::Ended { .. } => Ok(()),
+        Stage::Created(why) if why.is_empty() && fault.kind().outcome_unknown() => Err(fault.with("id", id)),
+        Stage::Created(why) => {
+            // It can never run as it is; nothing of it is left behind.
+            shared.discard(container, true).await?;
+            let why = if why.is_empty() { fault.message().to_owned() } else { said(&why) };
+            Err(error(ErrorKind::InvalidInput, "start", why).with("id", id))
+        }
+    }
+}
