@@ -102,11 +102,6 @@ impl Book {
         })
     }
 
-    /// Whether we killed it, so that there is no record to look for.
-    pub(crate) fn was_killed(&self, id: &AttemptId) -> bool {
-        self.page(id, |page| page.killed)
-    }
-
     pub(crate) fn exit(&self, id: &AttemptId) -> Option<TaskExit> {
         self.pages().get(id).and_then(|page| page.exit.clone())
     }

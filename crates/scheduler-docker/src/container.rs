@@ -34,7 +34,6 @@ pub(crate) struct Plan<'a> {
     pub(crate) defaults: &'a ImageConfig,
     /// The volume with the first process.
     pub(crate) init_volume: &'a str,
-    pub(crate) nonce: &'a str,
 }
 
 fn invalid(message: impl Into<String>) -> BackendError {
@@ -62,9 +61,6 @@ pub(crate) fn check(spec: &TaskSpec) -> Result<()> {
             let fault = invalid("a variable of the environment is longer than the kernel takes");
             return Err(fault.with("name", name).with("bytes", name.len() + value.len()));
         }
-        if name == init::NONCE {
-            return Err(invalid("a variable of the environment has a name that is reserved").with("name", name));
-        }
     }
     if spec.limits.memory.is_some_and(|memory| memory.get() < LEAST_MEMORY) {
         return Err(invalid("the engine gives no container less than 6MiB of memory"));
@@ -78,8 +74,7 @@ pub(crate) fn check(spec: &TaskSpec) -> Result<()> {
 /// The whole request.
 pub(crate) fn body(plan: &Plan<'_>) -> Result<ContainerCreateBody> {
     let Plan { spec, config, defaults, .. } = plan;
-    let mut env: Vec<String> = spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    env.push(format!("{}={}", init::NONCE, plan.nonce));
+    let env = spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
     Ok(ContainerCreateBody {
         image: Some(plan.image.to_owned()),
         entrypoint: Some(vec![init::PROGRAM.to_owned()]),
@@ -223,7 +218,6 @@ mod tests {
             image: "sha256:abc",
             defaults,
             init_volume: "gofer-init-1",
-            nonce: "n",
         };
         body(&plan).unwrap()
     }
@@ -294,7 +288,6 @@ mod tests {
         };
         assert!(env("A", LONGEST_WORD - 3).is_ok());
         assert!(env("A", LONGEST_WORD - 2).unwrap_err().contains("name A"));
-        assert!(env(init::NONCE, 1).unwrap_err().contains("reserved"));
         let word = |length| check(&TaskSpec { command: vec!["x".repeat(length)], ..spec() });
         assert!(word(LONGEST_WORD - 1).is_ok() && word(LONGEST_WORD).is_err());
         assert!(check(&TaskSpec { image: String::new(), ..spec() }).is_err());

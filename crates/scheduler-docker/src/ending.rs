@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::query_parameters::{KillContainerOptionsBuilder, LogsOptionsBuilder};
-use bytes::Bytes;
 use futures_util::TryStreamExt;
 use gofer_backend::{ErrorKind, Result};
 use gofer_scheduler::TaskExit;
-use gofer_task_init::End;
+use gofer_task_init::{End, KILL_ALL};
 use gofer_types::AttemptId;
 
 use crate::end::{self, Facts};
 use crate::error::error;
-use crate::frame;
+use crate::frame::{self, Frame};
 use crate::seen::{Seen, Stage};
 use crate::shared::Shared;
 
@@ -24,6 +23,8 @@ use crate::shared::Shared;
 const SEARCHES: [&str; 2] = ["64", "40000"];
 /// How long a call that must succeed is put off when the engine cannot be asked.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long a task that is killed may take to hand on what it wrote before.
+const LAST_OUTPUT: Duration = Duration::from_secs(7);
 
 /// Waits for the end of an attempt.
 pub(crate) async fn wait(shared: &Shared, id: &AttemptId) -> Result<TaskExit> {
@@ -63,11 +64,7 @@ async fn settle(shared: &Shared, id: &AttemptId, seen: &Seen) -> Result<TaskExit
     let Stage::Ended { code, out_of_memory, at } = seen.stage else {
         return Err(error(ErrorKind::Internal, "wait", "the container has not ended").with("id", id));
     };
-    let record = if end::needs_record(code) && !shared.book.was_killed(id) {
-        record(shared, seen).await?
-    } else {
-        None
-    };
+    let record = if end::needs_record(code) { record(shared, seen).await? } else { None };
     let mut facts = Facts { code, out_of_memory, record, sight: end::Sight::NotYet };
     loop {
         let mut changed = shared.book.watch(id);
@@ -87,14 +84,15 @@ async fn record(shared: &Shared, seen: &Seen) -> Result<Option<End>> {
         let name = seen.container.clone();
         let options = LogsOptionsBuilder::default().stdout(false).stderr(true).tail(tail).build();
         let read = |docker: bollard::Docker| async move {
-            let last = docker.logs(&name, Some(options)).try_fold(
-                (Bytes::new(), Bytes::new()),
-                |(_, before), piece: LogOutput| async move { Ok((before, piece.into_bytes())) },
-            );
-            last.await
+            let ends = docker.logs(&name, Some(options)).try_filter_map(|line: LogOutput| {
+                std::future::ready(Ok(match frame::bare(&line.into_bytes()) {
+                    Frame::End(end) => Some(end),
+                    Frame::Output(_) => None,
+                }))
+            });
+            ends.try_collect::<Vec<End>>().await
         };
-        let (before, last) = shared.client.call("record", read).await?;
-        if let Some(end) = frame::record(&seen.nonce, &[before, last]) {
+        if let Some(end) = shared.client.call("record", read).await?.pop() {
             return Ok(Some(end));
         }
     }
@@ -120,14 +118,11 @@ pub(crate) async fn stop(shared: Arc<Shared>, id: AttemptId, grace: Duration) ->
             tokio::time::sleep(grace).await;
         }
         shared.book.kill(&id);
-        while let Err(fault) = signal(&shared, &id, "SIGKILL").await {
-            if !fault.kind().outcome_unknown() {
-                return Err(fault);
-            }
-            // sleeps: a back-off; the kill was promised, and the engine is away
-            tokio::time::sleep(AGAIN).await;
-        }
-        Ok(())
+        // The first process kills all others and hands on what they wrote; if it cannot, it goes with them.
+        kill(&shared, &id, &KILL_ALL.to_string()).await?;
+        // sleeps: a grace is a span of time by its nature
+        tokio::time::sleep(LAST_OUTPUT).await;
+        kill(&shared, &id, "SIGKILL").await
     };
     let mut end = pin!(end);
     tokio::select! {
@@ -160,7 +155,19 @@ async fn ended(shared: &Shared, id: &AttemptId) -> Result<()> {
     }
 }
 
-async fn signal(shared: &Shared, id: &AttemptId, signal: &'static str) -> Result<()> {
+/// Sends a signal that was promised, also if the engine is away for a while.
+async fn kill(shared: &Shared, id: &AttemptId, signal_name: &str) -> Result<()> {
+    while let Err(fault) = signal(shared, id, signal_name).await {
+        if !fault.kind().outcome_unknown() {
+            return Err(fault);
+        }
+        // sleeps: a back-off; nobody tells when the engine is back
+        tokio::time::sleep(AGAIN).await;
+    }
+    Ok(())
+}
+
+async fn signal(shared: &Shared, id: &AttemptId, signal: &str) -> Result<()> {
     let name = id.to_string();
     let options = KillContainerOptionsBuilder::default().signal(signal).build();
     let kill = |docker: bollard::Docker| async move { docker.kill_container(&name, Some(options)).await };

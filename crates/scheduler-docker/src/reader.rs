@@ -9,24 +9,17 @@ use std::sync::Arc;
 use bollard::container::LogOutput;
 use bollard::errors::Error as Vendor;
 use bollard::query_parameters::LogsOptionsBuilder;
-use bytes::Bytes;
-use futures_util::stream::{self, BoxStream};
 use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
 use gofer_backend::{BackendError, ErrorKind, Result};
 use gofer_scheduler::{LogChunk, LogItem, LogStream, StreamKind};
 use gofer_types::AttemptId;
 
 use crate::cursor::{Place, Step, Way};
 use crate::error::{error, translate};
-use crate::frame::{self, Strainer};
+use crate::frame::{self, Frame};
 use crate::seen::{Seen, Stage};
 use crate::shared::Shared;
-
-/// The longest piece that is handed on.
-const LONGEST: usize = 64 << 10;
-
-/// Where a piece stands.
-type Mark = (Place, i64);
 
 struct Reader {
     shared: Arc<Shared>,
@@ -35,7 +28,6 @@ struct Reader {
     pieces: BoxStream<'static, std::result::Result<LogOutput, Vendor>>,
     way: Way,
     place: Place,
-    strainer: Strainer<Mark>,
     ready: VecDeque<Result<LogChunk>>,
     /// Whether the task had ended when the log was opened, so that its end is the end.
     complete: bool,
@@ -47,7 +39,6 @@ pub(crate) async fn open(shared: Arc<Shared>, id: AttemptId, seen: Seen, place: 
     let complete = !matches!(seen.stage, Stage::Runs);
     let reader = Reader {
         pieces: pieces(&shared, &seen.container, !complete).await?,
-        strainer: Strainer::new(&seen.nonce),
         way: Way::to(place),
         place: Place::default(),
         ready: VecDeque::new(),
@@ -98,37 +89,24 @@ impl Reader {
             LogOutput::StdErr { .. } => StreamKind::Err,
             _ => StreamKind::Out,
         };
-        let (at, bytes) = frame::stamped(&output.into_bytes());
+        let (at, frame) = frame::stamped(&output.into_bytes());
         self.place = self.place.behind(at);
-        let step = self.way.step(at);
-        if step == Step::TakeBehindGap {
-            let cause = "the engine has dropped its oldest output".to_owned();
-            self.hand_on((self.place, at), LogItem::Gap { bytes: None, cause });
-        }
-        if step == Step::Skip {
-            return;
-        }
-        match stream {
-            StreamKind::Out => self.hand_on_bytes((self.place, at), stream, &bytes),
-            StreamKind::Err => {
-                for (mark, bytes) in self.strainer.push((self.place, at), bytes) {
-                    self.hand_on_bytes(mark, stream, &bytes);
-                }
+        match self.way.step(at) {
+            Step::Skip => return,
+            Step::Take => {}
+            Step::TakeBehindGap => {
+                let cause = "the engine has dropped its oldest output".to_owned();
+                self.hand_on(at, LogItem::Gap { bytes: None, cause });
             }
         }
-    }
-
-    /// Our place stands behind a whole piece; a piece that must be cut has it at its last part alone.
-    fn hand_on_bytes(&mut self, mark: Mark, stream: StreamKind, bytes: &Bytes) {
-        if bytes.len() <= LONGEST {
-            return self.hand_on(mark, LogItem::Data { stream, bytes: bytes.clone() });
+        if let Frame::Output(bytes) = frame {
+            self.hand_on(at, LogItem::Data { stream, bytes });
         }
-        let fault = error(ErrorKind::Internal, "logs", "the engine sent a piece that is too long");
-        self.break_off(fault.with("bytes", bytes.len()));
     }
 
-    fn hand_on(&mut self, (place, at): Mark, item: LogItem) {
-        self.ready.push_back(Ok(LogChunk { cursor: place.cursor(), at: frame::time(at), item }));
+    fn hand_on(&mut self, at: i64, item: LogItem) {
+        let cursor = self.place.cursor();
+        self.ready.push_back(Ok(LogChunk { cursor, at: frame::time(at), item }));
     }
 
     /// The engine has no more to say. That is the end only if the task has ended and all was sent.
@@ -161,14 +139,11 @@ impl Reader {
             Ok(last)
         };
         let last = self.shared.client.call("logs", read).await?;
-        Ok(last.is_none_or(|piece| frame::stamped(&piece).0 == self.place.last))
+        Ok(last.is_none_or(|piece| frame::written(&piece) == self.place.last))
     }
 
     fn finish(&mut self) {
         self.done = true;
-        if let Some((mark, bytes)) = self.strainer.finish() {
-            self.hand_on_bytes(mark, StreamKind::Err, &bytes);
-        }
         if !self.way.has_arrived() {
             let message = "this place is not in the output of this container";
             self.break_off(error(ErrorKind::InvalidInput, "logs", message));

@@ -2,7 +2,6 @@
 
 use bollard::models::{ContainerInspectResponse, ContainerState};
 use gofer_backend::Owner;
-use gofer_task_init as init;
 use gofer_types::Timestamp;
 
 use crate::labels;
@@ -15,7 +14,6 @@ pub(crate) struct Seen {
     pub(crate) digest: String,
     /// The image that it runs, by the engine's digest.
     pub(crate) image: String,
-    pub(crate) nonce: String,
     pub(crate) stage: Stage,
 }
 
@@ -49,14 +47,10 @@ pub(crate) fn of(owner: &Owner, answer: ContainerInspectResponse) -> Option<Seen
     if labels.get(labels::OWNER) != Some(&owner.0) {
         return None;
     }
-    let nonce = config.env.unwrap_or_default().into_iter().find_map(|variable| {
-        variable.split_once('=').filter(|(name, _)| *name == init::NONCE).map(|(_, nonce)| nonce.to_owned())
-    });
     Some(Seen {
         container: answer.id.unwrap_or_default(),
         digest: labels.get(labels::DIGEST).cloned().unwrap_or_default(),
         image: answer.image.unwrap_or_default(),
-        nonce: nonce.unwrap_or_default(),
         stage: stage(answer.state.unwrap_or_default()),
     })
 }
@@ -90,8 +84,7 @@ mod tests {
     fn seen(status: &str) -> Option<Seen> {
         let json = format!(
             r#"{{"Id": "0123456789abcdef", "Image": "sha256:1", "State": {status},
-                "Config": {{"Labels": {{"gofer.owner": "me", "gofer.digest": "d"}}, "Env": ["A=b", "{}=n=1"]}}}}"#,
-            init::NONCE
+                "Config": {{"Labels": {{"gofer.owner": "me", "gofer.digest": "d"}}}}}}"#
         );
         of(&Owner("me".to_owned()), serde_json::from_str(&json).unwrap())
     }
@@ -101,7 +94,7 @@ mod tests {
         let status = r#"{"Status": "paused", "Running": true, "Paused": true, "StartedAt": "2026-11-25T10:00:00Z"}"#;
         let seen = seen(status).unwrap();
         assert_eq!((seen.stage.clone(), seen.handle().as_str()), (Stage::Runs, "0123456789ab"));
-        assert_eq!((seen.nonce.as_str(), seen.digest.as_str()), ("n=1", "d"));
+        assert_eq!((seen.image.as_str(), seen.digest.as_str()), ("sha256:1", "d"));
     }
 
     #[test]

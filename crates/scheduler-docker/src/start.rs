@@ -63,7 +63,6 @@ fn body(shared: &Shared, id: &AttemptId, spec: &TaskSpec, image: &ImageInspect) 
         image: image.id.as_deref().unwrap_or(&spec.image),
         defaults: image.config.as_ref().unwrap_or(&none),
         init_volume: shared.init.name(),
-        nonce: &uuid::Uuid::new_v4().simple().to_string(),
     })
 }
 

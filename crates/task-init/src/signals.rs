@@ -4,11 +4,12 @@
 //! the task, and one with neither block nor handler is lost on the first process of a container. From then on all of them
 //! are blocked and read one by one from a file, which also says who sent each.
 
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::{SigSet, Signal, kill};
-use nix::sys::signalfd::SignalFd;
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{Pid, getpid};
 
 /// What may come before the task runs, and ends or tells a process by default.
@@ -21,6 +22,13 @@ const EARLY: [Signal; 7] = [
     Signal::SIGALRM,
     Signal::SIGTERM,
 ];
+
+/// What a signal says to the first process itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// Everything is to end at once: `gofer_task_init::KILL_ALL`.
+    KillAll,
+}
 
 /// The signals of this process.
 pub(crate) struct Signals {
@@ -42,26 +50,43 @@ impl Signals {
         Self { early: flags.into(), asked: Vec::new(), file: None }
     }
 
-    /// Blocks all signals; from now on they are read by [`Self::wait`].
+    /// Blocks all signals; from now on they are read by [`Self::heard`].
     pub(crate) fn block(&mut self) {
         let all = SigSet::all();
         if all.thread_block().is_ok() {
-            self.file = SignalFd::new(&all).ok();
+            self.file = SignalFd::with_flags(&all, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC).ok();
         }
     }
 
-    /// Waits until a signal comes, and hands it on to the task unless it tells of the end of a process.
-    pub(crate) fn wait(&mut self, task: i32) {
+    /// What becomes readable when a signal comes.
+    pub(crate) fn file(&self) -> Option<BorrowedFd<'_>> {
+        self.file.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Hands on to the task what has come, unless it tells of the end of a process; answers what is said to ourselves.
+    pub(crate) fn heard(&mut self, task: i32) -> Vec<Word> {
         for (signal, flag) in std::mem::take(&mut self.early) {
             if flag.load(Ordering::SeqCst) {
                 self.hand_on(signal, task, true);
             }
         }
-        match self.next() {
-            Some((Signal::SIGCHLD, _)) => {}
-            Some((signal, outside)) => self.hand_on(signal, task, outside),
-            None => {}
+        let mut words = Vec::new();
+        while let Some((signal, outside)) = self.next() {
+            match signal {
+                Signal::SIGCHLD => {}
+                Signal::SIGPWR if outside => {
+                    self.asked.push(Signal::SIGKILL as i32);
+                    words.push(Word::KillAll);
+                }
+                _ => self.hand_on(signal, task, outside),
+            }
         }
+        words
+    }
+
+    /// Whether everything was to end at once.
+    pub(crate) fn is_hasty(&self) -> bool {
+        self.asked_for(Signal::SIGKILL as i32)
     }
 
     /// Whether the task was handed this signal because somebody outside of the container sent it.
@@ -69,18 +94,23 @@ impl Signals {
         self.asked.contains(&signal)
     }
 
-    /// The next signal that has a name, and whether it came from outside. Without the file it cannot be told from where.
+    /// The next signal that has come and has a name, and whether it came from outside.
     fn next(&mut self) -> Option<(Signal, bool)> {
-        let Some(file) = &self.file else {
-            return SigSet::all().wait().ok().map(|signal| (signal, true));
-        };
-        let info = file.read_signal().ok()??;
-        let signal = Signal::try_from(i32::try_from(info.ssi_signo).ok()?).ok()?;
-        // A sender that this process cannot see has the number 0. Who is not the first process sees everybody.
-        Some((signal, info.ssi_pid == 0 || getpid().as_raw() != 1))
+        loop {
+            let info = self.file.as_ref()?.read_signal().ok()??;
+            // A sender that this process cannot see has the number 0. Who is not the first process sees everybody.
+            let outside = info.ssi_pid == 0 || getpid().as_raw() != 1;
+            if let Some(signal) = i32::try_from(info.ssi_signo).ok().and_then(|it| Signal::try_from(it).ok()) {
+                return Some((signal, outside));
+            }
+        }
     }
 
     fn hand_on(&mut self, signal: Signal, task: i32, outside: bool) {
+        // Nobody is left to hand it on to.
+        if task == 0 {
+            return;
+        }
         let sent = kill(Pid::from_raw(task), signal).is_ok();
         let number = signal as i32;
         if sent && outside && !self.asked.contains(&number) {

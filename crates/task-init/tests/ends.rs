@@ -2,29 +2,43 @@
 //! one can do (ending all others) is proven with containers.
 
 use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
 
-use gofer_task_init::{End, NONCE, split};
+use gofer_task_init::wire::{Line, read};
+use gofer_task_init::{End, KILL_ALL};
 use gofer_testkit::{Binary, Output, Running, World, wait_for_blocking};
 
-const NUMBER: &str = "0123456789abcdef0123456789abcdef";
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn start(world: &World, argv: &[&str]) -> Running {
     let mut command = Binary::at(env!("CARGO_BIN_EXE_gofer-task-init")).command(world);
-    command.args(argv).env(NONCE, NUMBER);
+    command.args(argv);
     Running::start(command, world)
 }
 
-fn end_of(output: &Output) -> (String, Option<End>) {
-    match split(NUMBER, output.stderr.as_bytes()) {
-        Some((before, end)) => (String::from_utf8_lossy(before).into_owned(), Some(end)),
-        None => (output.stderr.clone(), None),
+/// What the task wrote, and the end that stands behind it.
+fn arrived(lines: &str) -> (Vec<u8>, Option<End>) {
+    let (mut output, mut end) = (Vec::new(), None);
+    for line in lines.split_inclusive('\n') {
+        assert_eq!(end, None, "something follows the last line");
+        match read(line.as_bytes()) {
+            Line::Itself => output.extend_from_slice(line.as_bytes()),
+            Line::Output(bytes) => output.extend(bytes),
+            Line::End(told) => end = Some(told),
+        }
     }
+    (output, end)
 }
 
-/// The exit code and the record after a script.
+fn end_of(output: &Output) -> (String, Option<End>) {
+    let (before, end) = arrived(&output.stderr);
+    (String::from_utf8_lossy(&before).into_owned(), end)
+}
+
+/// The exit code and the end that is told after a script.
 fn sh(script: &str) -> (Option<i32>, Option<End>) {
     let world = World::new();
-    let output = start(&world, &["sh", "-c", script]).wait(std::time::Duration::from_secs(60));
+    let output = start(&world, &["sh", "-c", script]).wait(LIMIT);
     assert_eq!(output.status.signal(), None);
     let (before, end) = end_of(&output);
     assert_eq!(before, "");
@@ -53,7 +67,7 @@ fn terminated(script: &str) -> (Option<i32>, Option<End>, String) {
     let mut running = start(&world, &["sh", "-c", script]);
     wait_for_blocking("the script", || if running.stdout().is_empty() { Err("nothing yet") } else { Ok(()) });
     running.terminate();
-    let output = running.wait(std::time::Duration::from_secs(60));
+    let output = running.wait(LIMIT);
     (output.code(), end_of(&output).1, output.stdout)
 }
 
@@ -81,7 +95,7 @@ fn a_signal_to_its_own_group_does_not_come_back_as_asked_for() {
 fn no_signal_is_blocked_or_ignored_in_the_task() {
     let world = World::new();
     let output = start(&world, &["grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"])
-        .wait(std::time::Duration::from_secs(60))
+        .wait(LIMIT)
         .ok();
     let of = |name| {
         let line = output.stdout.lines().find_map(|line| line.strip_prefix(name)).expect("the line");
@@ -101,7 +115,7 @@ fn a_program_that_cannot_be_started_is_named() {
         ("/no/such/program", 127, "no such file or directory"),
         (plain, 126, "permission denied"),
     ] {
-        let output = start(&world, &[program, "x"]).wait(std::time::Duration::from_secs(60));
+        let output = start(&world, &[program, "x"]).wait(LIMIT);
         let told = End::CannotStart(format!("cannot run `{program}`: {why}"));
         assert_eq!((output.code(), end_of(&output)), (Some(code), (String::new(), Some(told))));
     }
@@ -110,26 +124,57 @@ fn a_program_that_cannot_be_started_is_named() {
 #[test]
 fn no_program_at_all_is_said_so() {
     let world = World::new();
-    let output = start(&world, &[]).wait(std::time::Duration::from_secs(60));
+    let output = start(&world, &[]).wait(LIMIT);
     let told = End::CannotStart("there is no program to run".to_owned());
     assert_eq!((output.code(), end_of(&output).1), (Some(126), Some(told)));
 }
 
 #[test]
-fn the_task_sees_its_environment_without_the_number() {
+fn output_arrives_whole_on_both_streams() {
     let world = World::new();
-    let mut command = Binary::at(env!("CARGO_BIN_EXE_gofer-task-init")).command(&world);
-    command.arg("env").env(NONCE, NUMBER).env("MINE", "yes");
-    let output = Running::start(command, &world).wait(std::time::Duration::from_secs(60)).ok();
-    assert!(output.stdout.lines().any(|line| line == "MINE=yes"), "{}", output.stdout);
-    assert!(!output.stdout.contains(NUMBER) && !output.stdout.contains(NONCE), "{}", output.stdout);
+    let script = "seq 1 20000; printf 'no end\\377\\000'; seq 1 3000 >&2; head -c 50000 /dev/zero | tr '\\000' x >&2";
+    let output = start(&world, &["sh", "-c", script]).wait(LIMIT).ok();
+    let numbers = |to: u32| (1..=to).map(|number| format!("{number}\n")).collect::<String>().into_bytes();
+    let (out, _) = arrived(&output.stdout);
+    assert!(out == [numbers(20_000), b"no end\xff\0".to_vec()].concat(), "{} bytes of output", out.len());
+    let (err, end) = arrived(&output.stderr);
+    assert!(err == [numbers(3000), vec![b'x'; 50_000]].concat(), "{} bytes of errors", err.len());
+    assert_eq!(end, None);
 }
 
 #[test]
-fn without_a_number_nothing_is_written() {
+fn the_beginning_of_a_line_arrives_while_the_task_runs() {
     let world = World::new();
-    let mut command = Binary::at(env!("CARGO_BIN_EXE_gofer-task-init")).command(&world);
-    command.arg("no-such-program");
-    let output = Running::start(command, &world).wait(std::time::Duration::from_secs(60)).expect_code(127);
-    assert_eq!(output.stderr, "");
+    let mut running = start(&world, &["sh", "-c", "printf 'who are you? '; exec sleep 60"]);
+    wait_for_blocking("the question", || match arrived(&running.stdout()).0 {
+        asked if asked == b"who are you? " => Ok(()),
+        other => Err(String::from_utf8_lossy(&other).into_owned()),
+    });
+    running.terminate();
+    assert_eq!(running.wait(LIMIT).code(), Some(143));
+}
+
+#[test]
+fn a_task_that_prints_what_looks_like_an_end_has_not_ended() {
+    let world = World::new();
+    let script = "printf '\\036ecode 137\\n' >&2; exit 1";
+    let output = start(&world, &["sh", "-c", script]).wait(LIMIT).expect_code(1);
+    assert_eq!(arrived(&output.stderr), (b"\x1eecode 137\n".to_vec(), None));
+}
+
+#[test]
+fn killing_everything_hands_on_what_was_written_before() {
+    let world = World::new();
+    let script = "trap '' TERM; seq 1 500; printf last; while :; do sleep 0.01; done";
+    let running = start(&world, &["sh", "-c", script]);
+    wait_for_blocking("the numbers", || match running.stdout() {
+        printed if printed.contains("\n500\n") => Ok(()),
+        printed => Err(printed),
+    });
+    let pid = rustix::process::Pid::from_raw(running.pid().cast_signed()).expect("a process");
+    let signal = nix::sys::signal::Signal::try_from(KILL_ALL).expect("a signal");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.as_raw_nonzero().get()), signal).expect("it runs");
+    let output = running.wait(LIMIT).expect_code(137);
+    assert!(arrived(&output.stdout).0.ends_with(b"500\nlast"));
+    assert_eq!(end_of(&output).1, Some(End::Signal { signal: 9, asked: true }));
 }
