@@ -14,6 +14,9 @@ use crate::error::error;
 /// Where an engine listens where nothing else is said.
 pub const DEFAULT_SOCKET: &str = "unix:///var/run/docker.sock";
 
+/// The least output of a task that an engine can be told to keep.
+pub const LEAST_LOG: ByteSize = ByteSize::from_mib(2);
+
 /// What the Docker scheduler needs to know. In a configuration file, everything may be left out.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -159,7 +162,7 @@ impl DockerConfig {
         if let Some(host) = self.extra_hosts.iter().find(|host| !host.contains(':')) {
             return refuse("extra_hosts", format!("`{host}` is not of the form `name:address`"));
         }
-        if self.max_log.get() < 2 << 20 {
+        if self.max_log < LEAST_LOG {
             return refuse("max_log", "at least 2MiB are needed".to_owned());
         }
         for (name, registry) in &self.registries {

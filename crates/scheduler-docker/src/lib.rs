@@ -44,5 +44,5 @@ mod shared;
 mod start;
 
 pub use backend::DockerScheduler;
-pub use config::{DEFAULT_SOCKET, DockerConfig, Registry};
+pub use config::{DEFAULT_SOCKET, DockerConfig, LEAST_LOG, Registry};
 pub use error::KIND;

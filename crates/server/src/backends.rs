@@ -2,12 +2,22 @@
 //!
 //! A function here reads the settings and does no I/O; what it answers does.
 
-#[cfg(any(feature = "storage-redb", feature = "storage-sled", feature = "scheduler-process"))]
+#[cfg(any(
+    feature = "storage-redb",
+    feature = "storage-sled",
+    feature = "scheduler-process",
+    feature = "scheduler-docker"
+))]
 use gofer_config::{Complaint, Instance};
 #[cfg(any(feature = "storage-redb", feature = "storage-sled"))]
 use gofer_storage::Storage;
 
-#[cfg(any(feature = "storage-redb", feature = "storage-sled", feature = "scheduler-process"))]
+#[cfg(any(
+    feature = "storage-redb",
+    feature = "storage-sled",
+    feature = "scheduler-process",
+    feature = "scheduler-docker"
+))]
 use crate::registry::{Opening, Place};
 
 /// What the program must call first of all, before it starts a thread or reads its arguments: a process that was started as
@@ -65,6 +75,28 @@ pub(crate) fn process(
     Ok(Box::pin(async move {
         let owner = crate::owner::of(&data_dir)?;
         let scheduler = gofer_scheduler_process::ProcessScheduler::open(name, owner, config).await?;
+        Ok(std::sync::Arc::new(scheduler) as std::sync::Arc<dyn gofer_scheduler::Scheduler>)
+    }))
+}
+
+#[cfg(feature = "scheduler-docker")]
+pub(crate) fn docker(
+    instance: &Instance,
+    place: &Place,
+) -> Result<Opening<dyn gofer_scheduler::Scheduler>, Complaint> {
+    let mut config: gofer_scheduler_docker::DockerConfig = instance.settings()?;
+    if !instance.settings::<toml::Table>()?.contains_key("max_log") {
+        config.max_log = place.max_log.max(gofer_scheduler_docker::LEAST_LOG);
+    }
+    if config.root.as_os_str().is_empty() {
+        config.root = std::path::PathBuf::from(&instance.name);
+    }
+    config.root = place.data_dir.join(&config.root);
+    config.validate().map_err(|(key, error)| instance.refuse(key, error.message()))?;
+    let (name, data_dir) = (instance.name.clone(), place.data_dir.clone());
+    Ok(Box::pin(async move {
+        let owner = crate::owner::of(&data_dir)?;
+        let scheduler = gofer_scheduler_docker::DockerScheduler::open(name, owner, config).await?;
         Ok(std::sync::Arc::new(scheduler) as std::sync::Arc<dyn gofer_scheduler::Scheduler>)
     }))
 }

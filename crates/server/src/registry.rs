@@ -54,7 +54,12 @@ const fn left_out<T: ?Sized>(name: &'static str, reason: &'static str) -> Kind<T
     Kind { name, offer: Offer::LeftOut(reason) }
 }
 
-#[cfg(not(all(feature = "storage-redb", feature = "storage-sled", feature = "scheduler-process")))]
+#[cfg(not(all(
+    feature = "storage-redb",
+    feature = "storage-sled",
+    feature = "scheduler-process",
+    feature = "scheduler-docker"
+)))]
 const WITHOUT: &str = "this binary was built without it";
 const LATER: &str = "it is not there yet";
 
@@ -77,7 +82,10 @@ fn schedulers() -> Vec<Kind<dyn Scheduler>> {
         built("process", backends::process),
         #[cfg(not(feature = "scheduler-process"))]
         left_out("process", WITHOUT),
-        left_out("docker", LATER),
+        #[cfg(feature = "scheduler-docker")]
+        built("docker", backends::docker),
+        #[cfg(not(feature = "scheduler-docker"))]
+        left_out("docker", WITHOUT),
         left_out("nomad", LATER),
     ]
 }
@@ -160,9 +168,17 @@ mod tests {
 
     #[test]
     fn a_backend_that_is_not_there_yet_is_refused_by_name() {
-        let told = complaints_of("[scheduler]\ndefault = \"docker\"\n[scheduler.docker]\n");
+        let told = complaints_of("[scheduler]\ndefault = \"nomad\"\n[scheduler.nomad]\n");
         assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].contains("`docker`") && told[0].contains("not there yet"), "{told:?}");
+        assert!(told[0].contains("`nomad`") && told[0].contains("not there yet"), "{told:?}");
+    }
+
+    #[test]
+    fn a_setting_of_docker_is_refused_where_it_stands() {
+        let told = complaints_of("[scheduler.docker]\nsocket = \"ssh://me@there\"\n");
+        assert!(told.len() == 1 && told[0].contains("ssh://me@there"), "{told:?}");
+        let told = complaints_of("[scheduler.docker]\nprivileged = true\n");
+        assert!(told.len() == 1 && told[0].contains("privileged"), "{told:?}");
     }
 
     #[test]

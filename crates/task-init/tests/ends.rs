@@ -167,9 +167,9 @@ fn killing_everything_hands_on_what_was_written_before() {
     let world = World::new();
     let script = "trap '' TERM; seq 1 500; printf last; while :; do sleep 0.01; done";
     let running = start(&world, &["sh", "-c", script]);
-    wait_for_blocking("the numbers", || match running.stdout() {
-        printed if printed.contains("\n500\n") => Ok(()),
-        printed => Err(printed),
+    wait_for_blocking("the numbers", || match arrived(&running.stdout()).0 {
+        printed if printed.ends_with(b"\n500\nlast") => Ok(()),
+        printed => Err(String::from_utf8_lossy(&printed).into_owned()),
     });
     let pid = rustix::process::Pid::from_raw(running.pid().cast_signed()).expect("a process");
     let signal = nix::sys::signal::Signal::try_from(KILL_ALL).expect("a signal");
