@@ -1,15 +1,14 @@
-//! The run state machine and its driver.
+//! The driver of runs, and what callers see of them.
 //!
-//! [`Engine`] is the whole of it for callers: namespaces, pipelines, runs, output, events. Behind it are two halves. The
-//! *core* is pure: it takes facts about a run and answers decisions. The *driver* commits those decisions as one batch,
-//! and only then performs them; what the schedulers report comes back as facts. A restart is the same code: the machine
-//! is rebuilt from records, and every intent is carried out again under the same identity.
+//! [`Engine`] is the whole of it for callers: namespaces, pipelines, runs, output, events. Behind it is the *driver*: it
+//! tells the state machine of a run (`gofer_run_machine`) what happened, commits the decisions as one batch, and only then
+//! performs them; what the schedulers report comes back as facts. A restart is the same code: the machine is rebuilt from
+//! records, and every intent is carried out again under the same identity.
 //!
 //! It must not read a wall clock, touch a file, or know how anybody reaches it: time, storage, schedulers and logs are
 //! handed in.
 
 mod api;
-mod core;
 mod driver;
 mod error;
 mod face;

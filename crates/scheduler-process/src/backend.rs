@@ -18,9 +18,9 @@ use crate::error::{KIND, error, host};
 use crate::live::End;
 use crate::protocol::ExitRecord;
 use crate::reader::{self, Source};
-use gofer_scheduler::Removed;
 use crate::shared::{Found, Shared};
 use crate::start::{handle, start};
+use gofer_scheduler::Removed;
 
 /// How many folders are looked at at the same time for a list.
 const LOOKS_AT_ONCE: usize = 16;

@@ -20,11 +20,8 @@ pub trait Images: Debug + Send + Sync {
     /// Errors: `InvalidInput` if there is no such image or its name is malformed; `Unauthenticated` or `PermissionDenied` if
     /// the registry refuses the credentials; `Unavailable` if the registry or the engine cannot be reached; `Exhausted` if
     /// there is no room for it; `TimedOut` if the time limit of a fetch has passed.
-    async fn fetch(
-        &self,
-        spec: &TaskSpec,
-        progress: &mut (dyn FnMut(ImageProgress) + Send),
-    ) -> Result<Image>;
+    async fn fetch(&self, spec: &TaskSpec, progress: &mut (dyn FnMut(ImageProgress) + Send))
+    -> Result<Image>;
 }
 
 /// An image that is there.

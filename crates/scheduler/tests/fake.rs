@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use gofer_backend::{ErrorKind, Owner};
 use gofer_scheduler::fake::{FakeBackend, FakeScheduler};
-use gofer_scheduler::{LogCursor, LogItem, Scheduler, StartOutcome, TaskSpec, TaskStatus};
+use gofer_scheduler::{Image, Images, LogCursor, LogItem, Scheduler, StartOutcome, TaskSpec, TaskStatus};
 use gofer_types::{AttemptId, Cause};
 use support::HostClock;
 
@@ -89,4 +89,56 @@ async fn a_scripted_gap_and_loss_are_told() {
     assert_eq!(cause, Cause::Lost("the engine went away".to_owned()));
     let items: Vec<_> = fake.logs(&id(), LogCursor::start()).await.unwrap().collect().await;
     assert!(matches!(items[0].as_ref().unwrap().item, LogItem::Gap { bytes: Some(100), .. }));
+}
+
+fn imaged(image: &str, script: &str) -> TaskSpec {
+    TaskSpec { image: image.to_owned(), ..spec(script) }
+}
+
+async fn fetch(fake: &FakeScheduler, spec: &TaskSpec) -> (gofer_backend::Result<Image>, Vec<u64>) {
+    let mut seen = Vec::new();
+    let answer = fake.fetch(spec, &mut |progress| seen.push(progress.done)).await;
+    (answer, seen)
+}
+
+#[tokio::test]
+async fn a_scripted_image_is_there_once_it_was_fetched() {
+    let (backend, fake) = connect();
+    let spec = imaged("fake:1.2", "witness=ran");
+    assert_eq!(fake.start(&id(), &spec).await.unwrap_err().kind(), ErrorKind::NotFound);
+    let (image, seen) = fetch(&fake, &spec).await;
+    let image = image.unwrap();
+    assert!(image.fetched && seen.is_sorted() && seen.len() == 11, "{seen:?}");
+    assert_eq!(fake.start(&id(), &spec).await.unwrap().image, Some(image.digest.clone()));
+    let (again, seen) = fetch(&fake, &spec).await;
+    assert_eq!((again.unwrap(), seen), (Image { fetched: false, ..image }, Vec::new()));
+    assert_eq!((backend.fetches("fake:1.2"), backend.witnesses("ran")), (1, 1));
+}
+
+#[tokio::test]
+async fn a_scripted_registry_is_unreachable_as_often_as_the_image_says() {
+    let (backend, fake) = connect();
+    let spec = imaged("fake:unreachable-2", "");
+    for _ in 0..2 {
+        assert_eq!(fetch(&fake, &spec).await.0.unwrap_err().kind(), ErrorKind::Unavailable);
+    }
+    assert!(fetch(&fake, &spec).await.0.unwrap().fetched);
+    assert_eq!(backend.fetches("fake:unreachable-2"), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_image_takes_its_virtual_time() {
+    let (_, fake) = connect();
+    let (image, seen) = fetch(&fake, &imaged("fake:slow", "")).await;
+    assert_eq!((image.unwrap().fetched, seen.len()), (true, 101));
+}
+
+#[tokio::test]
+async fn a_scripted_image_vanishes_between_fetch_and_start() {
+    let (_, fake) = connect();
+    let spec = imaged("fake:vanishing-1", "");
+    fetch(&fake, &spec).await.0.unwrap();
+    assert_eq!(fake.start(&id(), &spec).await.unwrap_err().kind(), ErrorKind::NotFound);
+    fetch(&fake, &spec).await.0.unwrap();
+    assert_eq!(fake.start(&id(), &spec).await.unwrap().outcome, StartOutcome::Created);
 }

@@ -30,7 +30,9 @@ pub fn this_house() -> House {
         .expect("cargo metadata");
     let rooms = metadata.packages.iter().map(|package| room(&root, package)).collect();
     let text = std::fs::read_to_string(root.join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
-    House { rooms, document: document(&text), engine: sources(&root.join("crates/engine/src")) }
+    let [engine, machine] =
+        ["engine", "run-machine"].map(|name| sources(&root.join("crates").join(name).join("src")));
+    House { rooms, document: document(&text), engine, machine }
 }
 
 fn room(root: &Path, package: &Package) -> Room {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gofer_records::Tx;
+use gofer_run_machine::Decision;
 use gofer_scheduler::TaskExit;
 use gofer_types::{
     Actor, AttemptId, AttemptRecord, Cause, EventKind, RunRecord, RunState, TaskRunRecord, TaskState,
@@ -17,7 +18,6 @@ use tokio::sync::oneshot;
 
 use super::spec::Prepared;
 use super::versions::Version;
-use crate::core::Decision;
 
 /// The records of one run.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
-//! The driver: everything that waits, writes or acts on behalf of the pure core.
+//! The driver: everything that waits, writes or acts on behalf of the run machine.
 //!
 //! One light task per active run takes facts in, lets the machine decide, commits the decisions as one batch, and only
 //! then performs them; what the schedulers report comes back as facts. This module is the only one that spawns, and
-//! every task belongs to the engine's tracker. It must not decide what the core decides.
+//! every task belongs to the engine's tracker. It must not decide what the machine decides.
 
 mod attempt;
 mod book;

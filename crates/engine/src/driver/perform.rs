@@ -222,7 +222,7 @@ impl Driver {
 
     /// The run could not be made durable: nothing of it is left behind.
     pub(super) fn give_up(&self, step: &Step) {
-        let count = u32::try_from(self.book.version.plan.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(self.book.version.plan.count()).unwrap_or(u32::MAX);
         for task in 0..count {
             self.inner.hall.forget(&self.handle, task);
         }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::{self, FuturesUnordered};
 use gofer_records::{ActiveRun, RecordError, StoredRun, Tx};
+use gofer_run_machine::{Decision, RunMachine};
 use gofer_scheduler::{TaskExit, TaskStatus};
 use gofer_types::{Actor, AttemptId, EventKind, RunRef, RunState, Timestamp};
 use tokio::sync::oneshot;
@@ -24,7 +25,6 @@ use super::seat::{Phase, RunHandle};
 use super::spec::prepare;
 use super::timers::Timer;
 use super::versions::Version;
-use crate::core::{Decision, RunMachine};
 use crate::error::Result;
 
 /// How many runs are loaded at once.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gofer_records::{IdempotencyRecord, RecordError};
+use gofer_run_machine::{Decision, Fact, RunMachine};
 use gofer_scheduler::TaskExit;
 use gofer_types::{AttemptId, Cause, RunRecord, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -19,7 +20,6 @@ use super::seat::{MAILBOX, RunHandle};
 use super::spec::prepare;
 use super::timers::{Timer, Timers};
 use super::versions::Version;
-use crate::core::{Decision, Fact, RunMachine};
 use crate::error::Result;
 
 /// How long the news that an attempt runs waits for something that must be written anyway: about one sync of a disk. A short

@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use gofer_records::{RecordError, Records};
+use gofer_run_machine::Plan;
 use gofer_types::{PipelineRef, VersionNumber, VersionRecord};
-
-use crate::core::Plan;
 
 /// How many versions are kept although no run uses them.
 const KEPT: usize = 256;

@@ -236,6 +236,6 @@ fn write_cursor(run: &RunRef, places: &Places) -> String {
 
 fn read_cursor(run: &RunRef, version: &Version, cursor: &str) -> Result<Places> {
     let places = gofer_records::untoken_places(run, cursor).map_err(|_| EngineError::InvalidCursor)?;
-    let known = places.keys().all(|place| (*place as usize) < version.plan.len());
+    let known = places.keys().all(|place| (*place as usize) < version.plan.count());
     if known { Ok(places) } else { Err(EngineError::InvalidCursor) }
 }

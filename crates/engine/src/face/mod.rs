@@ -1,4 +1,4 @@
-//! The public calls, by subject. They check, look up and hand over; what follows from a call is decided by the core and
+//! The public calls, by subject. They check, look up and hand over; what follows from a call is decided by the machine and
 //! done by the driver.
 
 mod events;

@@ -117,7 +117,7 @@ impl Inner {
             ended: None,
             deadline: None,
             cancel: None,
-            tasks: u32::try_from(checked.version.plan.len()).unwrap_or(u32::MAX),
+            tasks: u32::try_from(checked.version.plan.count()).unwrap_or(u32::MAX),
         };
         let version = checked.version;
         let new = NewRun { run, version, idempotency, next_run: number + 1, handle, mailbox, admission };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use gofer_types::ByteSize;
 
+use super::shell::Places;
 use crate::{Scheduler, StreamKind, TaskSpec};
 
 /// One thing that a task of the suite does. A task does its steps in order and then ends with code 0.
@@ -67,6 +68,21 @@ pub trait Harness: Send + Sync + 'static {
 
     /// Whether the descendant that was left under this name is alive.
     async fn is_alive(&self, name: &str) -> bool;
+
+    /// A task whose image is not there and cannot be fetched: its registry answers that there is none.
+    fn missing_image(&self) -> TaskSpec {
+        TaskSpec { image: "there-is-no-such-image:never".to_owned(), ..self.task(&[]) }
+    }
+
+    /// A program that does these steps inside a task. Used are: printing, the environment, an end with a code, `Forever`.
+    fn exec_command(&self, steps: &[Step]) -> Vec<String> {
+        Places::new("/").command(steps)
+    }
+
+    /// A program that copies its input to its standard output until the input ends.
+    fn cat_command(&self) -> Vec<String> {
+        vec!["cat".to_owned()]
+    }
 
     /// Names that the backend itself may add to the environment, besides `PATH`.
     fn extra_env(&self) -> &'static [&'static str] {

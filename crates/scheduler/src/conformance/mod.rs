@@ -7,7 +7,9 @@
 //! The cases of one process share one backend and run at the same time: a case looks only at the ids that it made.
 
 mod end;
+mod exec;
 mod harness;
+mod images;
 mod list;
 mod logs;
 pub mod shell;
@@ -81,7 +83,7 @@ impl Case {
 /// Every case.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    [start::CASES, end::CASES, list::CASES, logs::CASES, stop::CASES].concat()
+    [start::CASES, images::CASES, end::CASES, list::CASES, logs::CASES, stop::CASES, exec::CASES].concat()
 }
 
 /// The cases as trials, each name behind `prefix`: for one binary that runs the suite on more than one harness.

@@ -73,6 +73,18 @@ defects! {
     EndLeavesDescendants "Lets descendants outlive the task." => the_end_of_a_task_ends_everything_that_it_started,
     StopAfterEndFails "Refuses to stop what has ended." => a_stop_after_the_end_is_ok_and_changes_nothing,
     DroppedStopForgets "Forgets to kill when nobody waits for it." => a_dropped_stop_is_still_carried_out,
+    MissingImageIsThere "Says that it has an image which nobody has." => an_image_that_is_not_there_is_told_and_never_ran,
+    AdoptsWithoutDigest "Tells the digest of the image at the first start only." => the_digest_of_the_image_is_told,
+    ExecLosesTheCode "Ends every program inside a task well." => a_program_runs_inside_a_task_and_its_output_and_code_arrive,
+    ExecMixesStreams "Takes standard error of a program for standard output." => the_standard_error_of_a_program_is_told_apart,
+    ExecKeepsInputOpen "Never tells a program that its input has ended." => input_reaches_a_program_and_its_end_ends_it,
+    ExecDropsEnvironment "Starts a program with an empty environment." => a_program_sees_the_environment_of_its_task_and_its_own,
+    ExecRefusesMissing "Refuses a program that is not there." => a_program_that_is_not_there_ends_with_126_or_127,
+    ExecRunsNothing "Runs something where no command is given." => an_exec_without_a_command_is_refused,
+    ExecEndedIsUnknown "Does not know a task any more that has ended." => an_exec_into_an_ended_task_is_a_conflict,
+    ExecUnknownIsEnded "Takes an unknown task for one that has ended." => an_exec_into_an_unknown_task_is_not_found,
+    ExecEndsTheTask "Ends a task with the program inside it." => the_end_of_a_program_does_not_end_its_task,
+    ExecOutlivesTheTask "Leaves a program open whose task has ended." => the_end_of_a_task_ends_the_programs_inside,
     StopsOwnSessionOnly "Stops nothing that an earlier server started." => a_stop_reaches_a_task_from_before_a_restart,
 }
 

@@ -17,15 +17,15 @@ use super::script::{Act, Script};
 use super::task::FakeTask;
 use super::{Defect, FakeBackend, FakeScheduler};
 use crate::{
-    Capabilities, LogChunk, LogCursor, LogItem, LogStream, Scheduler, StartOutcome, Started, StreamKind,
-    TaskExit, TaskSpec, TaskStatus, TaskSummary,
+    Capabilities, Exec, Images, LogChunk, LogCursor, LogItem, LogStream, Scheduler, StartOutcome, Started,
+    StreamKind, TaskExit, TaskSpec, TaskStatus, TaskSummary,
 };
 
 /// A [`FakeScheduler`] with one fault.
 #[derive(Debug)]
 pub struct Defective {
-    sound: FakeScheduler,
-    backend: FakeBackend,
+    pub(super) sound: FakeScheduler,
+    pub(super) backend: FakeBackend,
     defect: Defect,
     /// What this connection has started, waited for, stopped and read.
     started: Mutex<HashSet<AttemptId>>,
@@ -44,7 +44,7 @@ impl Drop for Defective {
     }
 }
 
-fn task(backend: &FakeBackend, id: &AttemptId) -> Option<Arc<FakeTask>> {
+pub(super) fn task(backend: &FakeBackend, id: &AttemptId) -> Option<Arc<FakeTask>> {
     backend.book.pages().tasks.get(id).cloned()
 }
 
@@ -73,7 +73,7 @@ impl Defective {
         }
     }
 
-    fn has(&self, defect: Defect) -> bool {
+    pub(super) fn has(&self, defect: Defect) -> bool {
         self.defect == defect
     }
 
@@ -250,8 +250,12 @@ impl Scheduler for Defective {
         if let Some(started) = self.before_start(id, spec).await? {
             return Ok(started);
         }
-        let adopted =
-            Started { outcome: StartOutcome::Adopted, handle: "same".to_owned(), image: None, notes: Vec::new() };
+        let adopted = Started {
+            outcome: StartOutcome::Adopted,
+            handle: "same".to_owned(),
+            image: None,
+            notes: Vec::new(),
+        };
         let mut started = match self.sound.start(id, &self.spoilt(spec)).await {
             Err(error) if error.kind() == ErrorKind::Conflict && self.has(Defect::IgnoresDigest) => adopted,
             answer => answer?,
@@ -261,6 +265,9 @@ impl Scheduler for Defective {
             && started.outcome == StartOutcome::Adopted
         {
             started.handle.push_str("-again");
+        }
+        if self.has(Defect::AdoptsWithoutDigest) && started.outcome == StartOutcome::Adopted {
+            started.image = None;
         }
         self.started.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
         Ok(started)
@@ -366,5 +373,13 @@ impl Scheduler for Defective {
             _ => {}
         }
         Ok(list)
+    }
+
+    fn exec(&self) -> Option<&dyn Exec> {
+        Scheduler::exec(&self.sound).map(|_| self as &dyn Exec)
+    }
+
+    fn images(&self) -> Option<&dyn Images> {
+        self.sound.images().map(|_| self as &dyn Images)
     }
 }

@@ -1,6 +1,7 @@
 //! A scheduler without processes: each task tells by its own command what happens to it.
 //!
-//! For tests of everything above the scheduler, for benches and for demos. [`script`] documents the language. The
+//! For tests of everything above the scheduler, for benches and for demos. [`script`] documents the language, also that of
+//! the names of images. The
 //! [`FakeBackend`] is what outlives a server; each [`FakeScheduler`] is one connection to it, and connecting again is a
 //! restart. Time is the clock that is handed in, so that virtual time works; it starts no thread. Tasks whose script takes
 //! no time have ended when their start is answered.
@@ -11,6 +12,10 @@
 mod defect;
 #[cfg(feature = "conformance")]
 mod defective;
+#[cfg(feature = "conformance")]
+mod defective_abilities;
+mod exec;
+mod images;
 mod scheduler;
 pub mod script;
 mod task;
@@ -24,7 +29,7 @@ use gofer_types::AttemptId;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::Capabilities;
+use crate::{Capabilities, RegistryAuth};
 #[cfg(feature = "conformance")]
 pub use defect::Defect;
 #[cfg(feature = "conformance")]
@@ -61,6 +66,8 @@ pub(crate) struct Pages {
     gates: BTreeMap<String, watch::Sender<bool>>,
     witnesses: BTreeMap<String, usize>,
     left: BTreeMap<String, AttemptId>,
+    /// What became of each image that was asked for.
+    pub(crate) images: BTreeMap<String, images::Known>,
 }
 
 impl FakeBackend {
@@ -75,7 +82,7 @@ impl FakeBackend {
             user: true,
             sandbox: true,
             survives_restart: true,
-            exec: false,
+            exec: true,
         };
         let book = Book { clock, numbers: AtomicU64::new(0), pages: Mutex::default() };
         Self { book: Arc::new(book), running: Arc::default(), capabilities }
@@ -109,6 +116,18 @@ impl FakeBackend {
     #[must_use]
     pub fn is_alive(&self, name: &str) -> bool {
         self.book.pages().left.contains_key(name)
+    }
+
+    /// How often the registry was asked for an image, whatever it answered.
+    #[must_use]
+    pub fn fetches(&self, image: &str) -> u32 {
+        self.book.pages().images.get(image).map_or(0, |known| known.asked)
+    }
+
+    /// Who the last fetch of an image said to be.
+    #[must_use]
+    pub fn fetched_as(&self, image: &str) -> Option<RegistryAuth> {
+        self.book.pages().images.get(image)?.auth.clone()
     }
 
     /// How many tasks are known, running or ended, of all owners.

@@ -8,24 +8,24 @@ use futures_util::{StreamExt, stream};
 use gofer_backend::{BackendError, BackendInfo, ErrorKind, Owner, Result};
 use gofer_types::AttemptId;
 
-use super::FakeBackend;
 use super::script::{Script, words};
 use super::task::{FakeTask, Performer, Progress};
+use super::{FakeBackend, images};
 use crate::{
-    Capabilities, LogChunk, LogCursor, LogStream, Scheduler, StartOutcome, Started, TaskExit, TaskSpec,
-    TaskStatus, TaskSummary,
+    Capabilities, Exec, Images, LogChunk, LogCursor, LogStream, Scheduler, StartOutcome, Started, TaskExit,
+    TaskSpec, TaskStatus, TaskSummary,
 };
 
-const KIND: &str = "fake";
+pub(super) const KIND: &str = "fake";
 
 /// One connection to a [`FakeBackend`]. Dropping it ends nothing.
 #[derive(Debug)]
 pub struct FakeScheduler {
-    backend: FakeBackend,
+    pub(super) backend: FakeBackend,
     owner: Owner,
 }
 
-fn error(kind: ErrorKind, operation: &'static str, message: &str) -> BackendError {
+pub(super) fn error(kind: ErrorKind, operation: &'static str, message: &str) -> BackendError {
     BackendError::new(kind, message).at(KIND, operation)
 }
 
@@ -38,7 +38,7 @@ impl FakeScheduler {
         Self { backend, owner }
     }
 
-    fn find(&self, id: &AttemptId, operation: &'static str) -> Result<Arc<FakeTask>> {
+    pub(super) fn find(&self, id: &AttemptId, operation: &'static str) -> Result<Arc<FakeTask>> {
         let found = self.backend.book.pages().tasks.get(id).filter(|task| task.owner == self.owner).cloned();
         found.ok_or_else(|| unknown(id, operation))
     }
@@ -104,6 +104,11 @@ impl FakeScheduler {
             }
             return Ok((task.clone(), StartOutcome::Adopted));
         }
+        if self.backend.capabilities.images && !pages.has_image(&spec.image) {
+            return Err(
+                error(ErrorKind::NotFound, "start", "its image is not there").with("image", &spec.image)
+            );
+        }
         let task = Arc::new(FakeTask::new(id, &self.owner, spec, book.next_number(), book.clock.now()));
         pages.tasks.insert(id.clone(), task.clone());
         Ok((task, StartOutcome::Created))
@@ -117,7 +122,7 @@ impl FakeScheduler {
         }
     }
 
-    async fn ended(task: &FakeTask, operation: &'static str) -> Result<TaskExit> {
+    pub(super) async fn ended(task: &FakeTask, operation: &'static str) -> Result<TaskExit> {
         let mut progress = task.progress.subscribe();
         loop {
             let Progress { end, vanished, .. } = progress.borrow_and_update().clone();
@@ -185,7 +190,8 @@ impl Scheduler for FakeScheduler {
                 return Err(error(ErrorKind::TimedOut, "start", "no answer, says the script"));
             }
         }
-        Ok(Started { outcome, handle: task.handle.clone(), image: None, notes: Vec::new() })
+        let image = self.backend.capabilities.images.then(|| images::digest(&task.spec.image)).flatten();
+        Ok(Started { outcome, handle: task.handle.clone(), image, notes: Vec::new() })
     }
 
     async fn inspect(&self, id: &AttemptId) -> Result<TaskStatus> {
@@ -236,5 +242,13 @@ impl Scheduler for FakeScheduler {
             created: task.created,
         };
         Ok(ours.map(summary).collect())
+    }
+
+    fn exec(&self) -> Option<&dyn Exec> {
+        self.backend.capabilities.exec.then_some(self as &dyn Exec)
+    }
+
+    fn images(&self) -> Option<&dyn Images> {
+        self.backend.capabilities.images.then_some(self as &dyn Images)
     }
 }

@@ -25,6 +25,18 @@
 //! | `start_error_once=kind` | the same, the first time only |
 //! | `ambiguous_start` | the first start takes effect and answers `TimedOut` |
 //! | `no_program` | the start is refused, as for a missing program |
+//! | `cat` | copies its input to standard output until that ends: only for a program inside a task |
+//!
+//! An image whose name begins with `fake:` is not there until it is fetched, and the rest of its name tells how that goes.
+//! Every other image is there already. Without a word of the table it arrives at once, in steps of a tenth.
+//!
+//! | image | what its fetch does |
+//! |---|---|
+//! | `fake:slow` | takes a hundred seconds, and says every second how far it is |
+//! | `fake:gate-name` | lingers half way until [`FakeBackend::open_gate`](super::FakeBackend::open_gate) |
+//! | `fake:missing`, `fake:denied`, `fake:late`, `fake:full` | fails: no such image, refused, too late, no room |
+//! | `fake:unreachable`, `fake:unreachable-2` | the registry cannot be reached, always or the first two times |
+//! | `fake:vanishing`, `fake:vanishing-2` | is gone again when a task is started, always or after the first two fetches |
 
 use std::time::Duration;
 
@@ -56,6 +68,7 @@ pub(crate) enum Act {
     Leave(String),
     Witness(String),
     Vanish,
+    Cat,
 }
 
 /// What a task asks of the fake.
@@ -124,6 +137,7 @@ fn plain(name: &str, value: &str) -> Option<Act> {
         "leave" => Act::Leave(value.to_owned()),
         "witness" => Act::Witness(value.to_owned()),
         "vanish" => Act::Vanish,
+        "cat" => Act::Cat,
         _ => return None,
     })
 }

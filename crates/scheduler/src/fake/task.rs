@@ -55,6 +55,13 @@ enum Manners {
     Exits(i32),
 }
 
+/// What a task sees as its environment, one `NAME=value` on a line.
+pub(crate) fn environment(spec: &TaskSpec) -> String {
+    let mut env = spec.env.clone();
+    env.entry("PATH".to_owned()).or_insert_with(|| "/usr/bin:/bin".to_owned());
+    env.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
+}
+
 impl FakeTask {
     pub(crate) fn new(
         id: &AttemptId,
@@ -261,10 +268,7 @@ impl Performer {
     }
 
     fn write_env(&self) {
-        let mut env = self.task.spec.env.clone();
-        env.entry("PATH".to_owned()).or_insert_with(|| "/usr/bin:/bin".to_owned());
-        let text: String = env.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
-        self.write(StreamKind::Out, &Bytes::from(text));
+        self.write(StreamKind::Out, &Bytes::from(environment(&self.task.spec)));
     }
 
     fn write_args(&self) {

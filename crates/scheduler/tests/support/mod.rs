@@ -106,7 +106,19 @@ impl Harness for FakeHarness {
                 command.extend(arguments.iter().cloned());
             }
         }
-        TaskSpec { command, ..TaskSpec::default() }
+        TaskSpec { image: "suite:1".to_owned(), command, ..TaskSpec::default() }
+    }
+
+    fn missing_image(&self) -> TaskSpec {
+        TaskSpec { image: "fake:missing".to_owned(), ..self.task(&[]) }
+    }
+
+    fn exec_command(&self, steps: &[Step]) -> Vec<String> {
+        self.task(steps).command
+    }
+
+    fn cat_command(&self) -> Vec<String> {
+        vec!["fake:cat".to_owned()]
     }
 
     fn missing_program(&self) -> TaskSpec {

@@ -1,36 +1,37 @@
-//! Rules about the source of the engine: time, files and tasks come from outside or from one place.
+//! Rules about the source of the engine and of its machine: time, files and tasks come from outside or from one place.
 
 use super::Violations;
 use crate::house::{House, Source};
 
+const OUTSIDE: [&str; 8] = [
+    "SystemTime",
+    "Instant::now",
+    "Timestamp::now",
+    "Zoned::now",
+    "std::fs",
+    "tokio::fs",
+    "File::open",
+    "tokio::time::sleep",
+];
+
 /// The engine reads no clock but the one it is handed, and touches no file.
 #[must_use]
 pub fn engine_has_no_clock_and_no_files(house: &House) -> Violations {
-    const WORDS: [&str; 8] = [
-        "SystemTime",
-        "Instant::now",
-        "Timestamp::now",
-        "Zoned::now",
-        "std::fs",
-        "tokio::fs",
-        "File::open",
-        "tokio::time::sleep",
-    ];
-    in_files(house, |_| true, &WORDS)
+    in_files("engine", &house.engine, |_| true, &OUTSIDE)
 }
 
 /// Only the driver starts tasks, so that each has an owner.
 #[must_use]
 pub fn engine_spawns_in_its_driver(house: &House) -> Violations {
     const WORDS: [&str; 4] = ["tokio::spawn", "tokio::task::spawn", ".spawn(", "spawn_blocking"];
-    in_files(house, |source| !is_in(source, "driver"), &WORDS)
+    in_files("engine", &house.engine, |source| !is_in(source, "driver"), &WORDS)
 }
 
-/// The core decides and does nothing else: no waiting, no runtime, no randomness.
+/// The machine decides and does nothing else: no waiting, no runtime, no time, no files, no randomness.
 #[must_use]
-pub fn engine_core_is_pure(house: &House) -> Violations {
+pub fn run_machine_is_pure(house: &House) -> Violations {
     const WORDS: [&str; 6] = ["async ", ".await", "tokio", "std::env", "Uuid::", "rand::"];
-    in_files(house, |source| is_in(source, "core"), &WORDS)
+    in_files("run-machine", &house.machine, |_| true, &[&WORDS[..], &OUTSIDE].concat())
 }
 
 /// Whether a file is the module of that name or below it.
@@ -38,11 +39,11 @@ fn is_in(source: &Source, module: &str) -> bool {
     source.path == format!("{module}.rs") || source.path.starts_with(&format!("{module}/"))
 }
 
-fn in_files(house: &House, which: impl Fn(&Source) -> bool, words: &[&str]) -> Violations {
+fn in_files(name: &str, sources: &[Source], which: impl Fn(&Source) -> bool, words: &[&str]) -> Violations {
     let mut violations = Vec::new();
-    for source in house.engine.iter().filter(|source| which(source)) {
+    for source in sources.iter().filter(|source| which(source)) {
         for word in words.iter().filter(|word| source.text.contains(**word)) {
-            violations.push(format!("engine/src/{} names `{}`", source.path, word.trim()));
+            violations.push(format!("{name}/src/{} names `{}`", source.path, word.trim()));
         }
     }
     violations
@@ -67,14 +68,16 @@ mod tests {
 
     #[test]
     fn a_task_is_caught_outside_the_driver_only() {
-        assert_eq!(engine_spawns_in_its_driver(&engine("core/a.rs", "tracker.spawn(x)")).len(), 1);
+        assert_eq!(engine_spawns_in_its_driver(&engine("face/a.rs", "tracker.spawn(x)")).len(), 1);
         assert!(engine_spawns_in_its_driver(&engine("driver/a.rs", "tracker.spawn(x)")).is_empty());
         assert!(engine_spawns_in_its_driver(&engine("driver.rs", "tokio::spawn(x)")).is_empty());
     }
 
     #[test]
-    fn waiting_in_the_core_is_caught() {
-        assert_eq!(engine_core_is_pure(&engine("core/a.rs", "async fn f() { g().await }")).len(), 2);
-        assert!(engine_core_is_pure(&engine("api.rs", "async fn f() {}")).is_empty());
+    fn waiting_and_a_clock_in_the_machine_are_caught() {
+        let text = "async fn f() { g().await; Instant::now() }";
+        let source = Source { path: "a.rs".to_owned(), text: text.to_owned() };
+        assert_eq!(run_machine_is_pure(&House { machine: vec![source], ..House::default() }).len(), 3);
+        assert!(run_machine_is_pure(&engine("api.rs", text)).is_empty());
     }
 }

@@ -1,5 +1,6 @@
-//! The pure heart: what follows from what happened to a run.
+//! The state machine of a run: what follows from what happened to it.
 //!
+//! The engine tells it facts and carries out what it decides; the vocabulary between the two is [`Fact`] and [`Decision`].
 //! No clock, no I/O, no randomness: facts go in, decisions come out, and the same facts give the same end in whatever
 //! order independent ones arrive. It must not know storage, schedulers or time; deadlines reach it as facts.
 
@@ -7,9 +8,10 @@ mod facts;
 mod machine;
 mod plan;
 mod restore;
-pub(crate) use facts::{Decision, Fact};
-pub(crate) use machine::RunMachine;
-pub(crate) use plan::Plan;
+pub use facts::{Decision, Fact};
+pub use machine::RunMachine;
+pub use plan::{Plan, PlanTask};
+pub use restore::RestoreError;
 
 #[cfg(test)]
 mod model;

@@ -7,7 +7,7 @@ use gofer_types::{Cause, RunState, TaskState};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Fact {
+pub enum Fact {
     /// A limit holds the run back; the text names it.
     Held(String),
     /// The run may run.
@@ -34,7 +34,7 @@ pub(crate) enum Fact {
 
 /// Something that is to be recorded, or done once it is recorded.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Decision {
+pub enum Decision {
     /// The run is in this state now.
     Run(RunState, Cause),
     /// The wish is recorded.

@@ -9,34 +9,34 @@ use std::time::Duration;
 use gofer_types::record::CancelRequest;
 use gofer_types::{Cause, Condition, RunState, TaskState};
 
-use super::facts::{Decision, Fact};
-use super::plan::Plan;
+use crate::facts::{Decision, Fact};
+use crate::plan::Plan;
 
 /// How many tasks a cause names at most.
 const NAMED: usize = 20;
 
 /// How a task stands, as far as the machine needs it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Node {
-    pub(super) state: TaskState,
+pub(crate) struct Node {
+    pub(crate) state: TaskState,
     /// How many of its parents have not ended; 0 once it has left `waiting`.
-    pub(super) waits: u32,
+    pub(crate) waits: u32,
     /// The number of its newest attempt; 0 before the first.
-    pub(super) attempt: u32,
+    pub(crate) attempt: u32,
     /// Why it is being stopped, if it is.
-    pub(super) stop: Option<Cause>,
+    pub(crate) stop: Option<Cause>,
 }
 
 /// The machine of one run.
 #[derive(Debug, Clone)]
-pub(crate) struct RunMachine {
-    pub(super) plan: Arc<Plan>,
-    pub(super) state: RunState,
-    pub(super) cancel: Option<CancelRequest>,
-    pub(super) overdue: Option<Duration>,
-    pub(super) nodes: Vec<Node>,
+pub struct RunMachine {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) state: RunState,
+    pub(crate) cancel: Option<CancelRequest>,
+    pub(crate) overdue: Option<Duration>,
+    pub(crate) nodes: Vec<Node>,
     /// How many tasks have not ended.
-    pub(super) open: usize,
+    pub(crate) open: usize,
 }
 
 impl PartialEq for RunMachine {
@@ -51,7 +51,7 @@ impl PartialEq for RunMachine {
 
 impl RunMachine {
     /// The machine of a run that has just been asked for.
-    pub(crate) fn new(plan: Arc<Plan>) -> Self {
+    pub fn new(plan: Arc<Plan>) -> Self {
         let node = |parents: usize| Node {
             state: TaskState::Waiting,
             waits: u32::try_from(parents).unwrap_or(u32::MAX),
@@ -63,22 +63,22 @@ impl RunMachine {
     }
 
     /// The state of the run.
-    pub(crate) fn state(&self) -> RunState {
+    pub fn state(&self) -> RunState {
         self.state
     }
 
     /// Whether the run is being ended, be it by a wish or by its time limit.
-    pub(crate) fn winds_down(&self) -> bool {
+    pub fn winds_down(&self) -> bool {
         self.cancel.is_some() || self.overdue.is_some()
     }
 
     /// Whether the task waits for a slot.
-    pub(crate) fn wants_slot(&self, task: u32) -> bool {
+    pub fn wants_slot(&self, task: u32) -> bool {
         self.node(task).is_some_and(|node| node.state == TaskState::Pending && node.attempt == 0)
     }
 
     /// Takes a fact in, and answers what follows.
-    pub(crate) fn apply(&mut self, fact: Fact) -> Vec<Decision> {
+    pub fn apply(&mut self, fact: Fact) -> Vec<Decision> {
         let mut out = Vec::new();
         if self.state.is_terminal() {
             if let Fact::Slot(task) = fact {
@@ -116,7 +116,7 @@ impl RunMachine {
         out
     }
 
-    pub(super) fn node(&self, task: u32) -> Option<&Node> {
+    pub(crate) fn node(&self, task: u32) -> Option<&Node> {
         self.nodes.get(task as usize)
     }
 

@@ -4,25 +4,25 @@ use std::sync::Arc;
 
 use gofer_types::{Cause, RunRecord, RunState, TaskRunRecord, TaskState};
 
-use super::facts::Decision;
-use super::machine::{Node, RunMachine};
-use super::plan::Plan;
+use crate::facts::Decision;
+use crate::machine::{Node, RunMachine};
+use crate::plan::Plan;
 
 /// Why records are not those of a run of this version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct RestoreError(pub(crate) String);
+pub struct RestoreError(pub(crate) String);
 
 impl RunMachine {
     /// The machine that wrote these records.
-    pub(crate) fn restore<'a>(
+    pub fn restore<'a>(
         plan: &Arc<Plan>,
         run: &RunRecord,
         tasks: impl Iterator<Item = (u32, &'a TaskRunRecord)>,
     ) -> Result<Self, RestoreError> {
         let mut machine = Self::new(Arc::clone(plan));
-        if run.tasks as usize != plan.len() {
-            let text = format!("the run has {} tasks and its version {}", run.tasks, plan.len());
+        if run.tasks as usize != plan.count() {
+            let text = format!("the run has {} tasks and its version {}", run.tasks, plan.count());
             return Err(RestoreError(text));
         }
         machine.state = run.state;
@@ -68,7 +68,7 @@ impl RunMachine {
     }
 
     /// What is under way: wishes for slots, attempts that run or are to run, and those that are to end.
-    pub(crate) fn under_way(&self) -> Vec<Decision> {
+    pub fn under_way(&self) -> Vec<Decision> {
         let force = self.cancel.as_ref().is_some_and(|cancel| cancel.force);
         let mut out = Vec::new();
         for (task, node) in (0_u32..).zip(&self.nodes) {

@@ -7,32 +7,32 @@ use gofer_types::{Condition, Pipeline, Task, TaskId};
 
 /// The graph of one version.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub struct Plan {
     /// The tasks, in the order of the pipeline file.
-    pub(crate) tasks: Vec<PlanTask>,
+    pub tasks: Vec<PlanTask>,
     index: HashMap<TaskId, u32>,
 }
 
 /// A node of the graph.
 #[derive(Debug)]
-pub(crate) struct PlanTask {
+pub struct PlanTask {
     /// Its id.
-    pub(crate) id: TaskId,
+    pub id: TaskId,
     /// Its parents, and what it asks of them.
-    pub(crate) parents: Vec<(u32, Condition)>,
+    pub parents: Vec<(u32, Condition)>,
     /// The tasks that ask something of it, and what.
-    pub(crate) children: Vec<(u32, Condition)>,
+    pub children: Vec<(u32, Condition)>,
     /// Whether its failure does not fail the run.
-    pub(crate) allow_failure: bool,
+    pub allow_failure: bool,
     /// Whether it also runs when the run was cancelled or ran out of time.
-    pub(crate) cleanup: bool,
+    pub cleanup: bool,
     /// The time limit of an attempt.
-    pub(crate) timeout: Duration,
+    pub timeout: Duration,
 }
 
 impl Plan {
     /// The graph of a configuration; the text says why it is none.
-    pub(crate) fn new(config: &Pipeline, default_timeout: Duration) -> Result<Self, String> {
+    pub fn new(config: &Pipeline, default_timeout: Duration) -> Result<Self, String> {
         if config.tasks.is_empty() {
             return Err("it has no task".to_owned());
         }
@@ -59,17 +59,17 @@ impl Plan {
     }
 
     /// How many tasks there are.
-    pub(crate) fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.tasks.len()
     }
 
     /// The task with that number.
-    pub(crate) fn task(&self, number: u32) -> &PlanTask {
+    pub fn task(&self, number: u32) -> &PlanTask {
         &self.tasks[number as usize]
     }
 
     /// The number of a task.
-    pub(crate) fn number(&self, id: &TaskId) -> Option<u32> {
+    pub fn number(&self, id: &TaskId) -> Option<u32> {
         self.index.get(id).copied()
     }
 

@@ -206,7 +206,7 @@ impl Bench {
     fn compare(&self) {
         assert_eq!(self.machine.state(), self.model.run_state(), "the run");
         assert_eq!(self.records.run.state, self.model.run_state(), "the record of the run");
-        for task in 0..self.plan.len() {
+        for task in 0..self.plan.count() {
             let number = u32::try_from(task).unwrap();
             let record = self.records.tasks.get(&number);
             let state = record.map_or(TaskState::Waiting, |record| record.state);
@@ -296,7 +296,7 @@ impl Bench {
     }
 
     fn do_one(&mut self, pick: u32, outcomes: &[Outcome]) {
-        let task = (pick >> 8) as usize % self.plan.len();
+        let task = (pick >> 8) as usize % self.plan.count();
         match pick % 32 {
             0 => self.cancel(false),
             1 => self.cancel(true),
@@ -325,13 +325,13 @@ impl Bench {
                 self.over(*task, outcomes[*task]);
             }
             rounds += 1;
-            assert!(rounds <= self.plan.len() + 1, "INV-30: the run comes to an end");
+            assert!(rounds <= self.plan.count() + 1, "INV-30: the run comes to an end");
         }
         assert_eq!(self.slots, 0, "INV-27: nothing is held at the end");
     }
 
     fn ends(&self) -> (RunState, Vec<TaskState>) {
-        let states = (0..self.plan.len()).map(|task| self.model.task_state(task)).collect();
+        let states = (0..self.plan.count()).map(|task| self.model.task_state(task)).collect();
         (self.machine.state(), states)
     }
 }
