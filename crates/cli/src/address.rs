@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use gofer_client::v1 as pb;
+use gofer_output::error::Failure;
+use gofer_output::exit::Exit;
+use gofer_output::style::Surroundings;
 use gofer_types::refs::RunSelector;
 use gofer_types::{Namespace, PipelineId, Ref, TaskId};
-
-use crate::error::Failure;
-use crate::exit::Exit;
-use crate::output::style::Surroundings;
 
 /// How many servers the last run is remembered for.
 const REMEMBERED: usize = 32;

@@ -2,14 +2,14 @@
 
 use gofer_client::Client;
 use gofer_client::v1 as pb;
+use gofer_output::error::Failure;
+use gofer_output::style::{Style, Surroundings};
+use gofer_output::{Format, Listing, Ui};
 use gofer_types::Timestamp;
 
 use crate::address::Addresses;
 use crate::args::{Global, Hints, Paging};
 use crate::clock;
-use crate::error::Failure;
-use crate::output::style::{Style, Surroundings};
-use crate::output::{Format, Listing, Ui};
 use crate::remote;
 
 /// What a command works with.
@@ -76,7 +76,7 @@ impl Cx {
         fetch: F,
     ) -> Result<(), Failure>
     where
-        T: crate::output::Row,
+        T: gofer_output::Row,
         F: AsyncFn(pb::Page) -> Result<(Vec<T>, String), Failure>,
     {
         /// The greatest page that the server gives.

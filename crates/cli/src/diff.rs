@@ -1,8 +1,7 @@
 //! What differs between two configurations, as lines: `~` changed, `+` new, `-` gone.
 
+use gofer_output::sanitize::plain;
 use serde_json::Value;
-
-use crate::output::sanitize::plain;
 
 /// The longest value that a line shows.
 const LONGEST: usize = 60;

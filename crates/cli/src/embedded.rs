@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use gofer_config::{Complaint, Config, Plan, Sources};
+use gofer_output::error::Failure;
+use gofer_output::exit::Exit;
 use gofer_server::{LocalOptions, LocalServer, Logging, RunningServer, StartError};
 
 use crate::args::{ConfigFile, Scheduler, ServerStart};
-use crate::error::Failure;
-use crate::exit::Exit;
 
 /// Reads and checks a configuration, also against the backends that there are. No I/O but the file.
 pub(crate) fn plan(file: &ConfigFile, overrides: Vec<String>) -> Result<Plan, Failure> {

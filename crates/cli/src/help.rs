@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::exit::Exit;
+use gofer_output::exit::Exit;
 
 const ADDRESSES: &str = include_str!("../help/addresses.txt");
 const ENVIRONMENT: &str = include_str!("../help/environment.txt");
@@ -42,7 +42,7 @@ mod tests {
     fn every_variable_is_in_the_help_about_the_environment() {
         let mut found = Vec::new();
         variables(&crate::args::grammar(), &mut found);
-        found.extend(crate::output::style::Surroundings::VARS.map(str::to_owned));
+        found.extend(gofer_output::style::Surroundings::VARS.map(str::to_owned));
         for name in found {
             assert!(ENVIRONMENT.contains(&name), "{name}");
         }

@@ -1,8 +1,7 @@
 //! The commands of gofer and what they print.
 //!
 //! - `args` is the grammar: what can be typed. `commands` is what it does.
-//! - `output` is the one place that writes: data to standard output, everything else to standard error.
-//! - `error` and `exit` are the contract with scripts; `views` is the JSON contract.
+//! - `gofer_output` is the one place that writes, and has the contract of errors and exits; `views` is the JSON contract.
 //! - `follow` shows a run as it goes. `embedded` is the only place that knows the server.
 //!
 //! Nothing here decides anything about runs: the server does, also the one inside `gofer local`.
@@ -14,12 +13,9 @@ mod commands;
 mod context;
 mod diff;
 mod embedded;
-mod error;
-mod exit;
 mod follow;
 mod help;
 mod language;
-mod output;
 mod remote;
 mod signals;
 mod source;
@@ -31,14 +27,14 @@ use std::process::ExitCode;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, FromArgMatches};
+use gofer_output::error::Failure;
+use gofer_output::exit::Exit;
+use gofer_output::style::{ColorChoice, Style, Surroundings};
+use gofer_output::{Format, Ui, check_fields};
 
 use args::usage::{self, Understood};
 use args::{Cli, Command};
 use context::Cx;
-use error::Failure;
-use exit::Exit;
-use output::style::{ColorChoice, Style, Surroundings};
-use output::{Format, Ui};
 
 pub use gofer_server::shim_main;
 
@@ -83,7 +79,7 @@ fn prepare(matches: &ArgMatches, around: &Surroundings) -> Result<(Cx, Command),
                 .hint("leave out `--output` and `--json`"));
         }
         (None, _) => cx.ui.format = Format::Table,
-        (Some(known), Some(fields)) => output::check_fields(fields, &known)?,
+        (Some(known), Some(fields)) => check_fields(fields, &known)?,
         (Some(_), None) => {}
     }
     Ok((cx, cli.command))

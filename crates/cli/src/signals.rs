@@ -1,9 +1,8 @@
 //! The signals that ask a command to stop: who listens for which. What one means is decided by who listens, not here.
 
 use futures_util::future::select_all;
+use gofer_output::error::Failure;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-
-use crate::error::Failure;
 
 /// Signals that ask to stop, from now on. One that comes while nobody asks is kept.
 pub(crate) struct Stops(Vec<Signal>);

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use gofer_output::error::Failure;
+use gofer_output::exit::Exit;
 use gofer_pipeline::{Limits, Severity, Source, parse, render};
 use gofer_types::Pipeline;
 
-use crate::error::Failure;
-use crate::exit::Exit;
 use crate::views::Problem;
 
 /// What a directory stands for, the first that is there.

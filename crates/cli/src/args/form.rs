@@ -1,8 +1,9 @@
 //! Which form of output a command has, so that a wrong field is refused before anything is done.
 
+use gofer_output::View;
+
 use super::resources::{Event, Namespace, Pipeline, Run, Task};
 use super::{Command, Server, ServerConfig};
-use crate::output::View;
 use crate::views;
 
 /// The fields of a command's JSON; `None` for commands that have none.

@@ -12,10 +12,9 @@ pub(crate) mod usage;
 
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use gofer_output::Format;
+use gofer_output::style::{ColorChoice, TimeStyle};
 use gofer_types::{Namespace, Span};
-
-use crate::output::Format;
-use crate::output::style::{ColorChoice, TimeStyle};
 
 pub(crate) use everyday::{
     Cancel, Dev, Init, Local, Logs, RunReference, Scheduler, Start, Stream, TaskReference, Template, Up,

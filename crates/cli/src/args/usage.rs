@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use gofer_output::error::{Failure, nearest};
 
 use super::not_yet;
-use crate::error::{Failure, nearest};
 
 /// What became of a command line that is not a command.
 #[derive(Debug)]

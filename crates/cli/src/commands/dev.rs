@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use gofer_client::Client;
 use gofer_client::v1 as pb;
+use gofer_output::error::Failure;
+use gofer_output::exit::Exit;
+use gofer_output::style::{Sign, size};
 use gofer_server::{Ended, RunningServer};
 
 use super::server::shutdown_asked;
 use crate::args::Dev;
 use crate::context::Cx;
 use crate::embedded;
-use crate::error::Failure;
-use crate::exit::Exit;
-use crate::output::style::{Sign, size};
 use crate::remote::{self, incomplete};
 use crate::source;
 use crate::watch::Watcher;

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use gofer_client::Client;
 use gofer_client::v1 as pb;
+use gofer_output::error::Failure;
+use gofer_output::exit::Exit;
+use gofer_output::style::{Sign, Style, duration, size};
+use gofer_output::table::{Cell, lay_out};
 
 use crate::args::Doctor;
 use crate::context::Cx;
-use crate::error::Failure;
-use crate::exit::Exit;
-use crate::output::style::{Sign, Style, duration, size};
-use crate::output::table::{Cell, lay_out};
 use crate::views::{self, CheckResult, Diagnosis, Status};
 use crate::{clock, embedded};
 

@@ -3,14 +3,14 @@
 use futures_util::StreamExt;
 use gofer_client::Followed;
 use gofer_client::v1 as pb;
+use gofer_output::error::Failure;
+use gofer_output::exit::Exit;
+use gofer_output::table::lay_out;
+use gofer_output::{Format, Row, View};
 
 use super::logs::point;
 use crate::args::resources::{EventFilter, EventFollow, EventList};
 use crate::context::Cx;
-use crate::error::Failure;
-use crate::exit::Exit;
-use crate::output::table::lay_out;
-use crate::output::{Format, Row, View};
 use crate::signals::Stops;
 use crate::views::Event;
 

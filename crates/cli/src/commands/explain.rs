@@ -1,10 +1,10 @@
 //! `explain`: the pages of the error codes and of the states, inside the program.
 
+use gofer_output::error::{Failure, nearest};
+use gofer_output::exit::Exit;
 use gofer_types::{RunState, TaskState};
 
 use crate::context::Cx;
-use crate::error::{Failure, nearest};
-use crate::exit::Exit;
 use crate::views::Page;
 
 // `PAGES`: each page of docs/errors with its code, in order.

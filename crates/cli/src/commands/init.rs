@@ -3,12 +3,13 @@
 use std::io::Write;
 use std::path::Path;
 
+use gofer_output::error::Failure;
+use gofer_output::exit::Exit;
+use gofer_output::style::Sign;
+use gofer_output::table::pairs;
+
 use crate::args::{Init, Template};
 use crate::context::Cx;
-use crate::error::Failure;
-use crate::exit::Exit;
-use crate::output::style::Sign;
-use crate::output::table::pairs;
 use crate::views::{Done, Page};
 
 const TEMPLATES: [(Template, &str, &str); 2] = [

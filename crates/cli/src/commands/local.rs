@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use gofer_client::Client;
 use gofer_client::v1 as pb;
+use gofer_output::error::Failure;
+use gofer_output::exit::Exit;
 
 use super::run::by_number;
 use super::variables;
 use crate::args::Local;
 use crate::context::Cx;
-use crate::error::Failure;
-use crate::exit::Exit;
 use crate::follow::{Follower, OnInterrupt, Shown};
 use crate::remote::incomplete;
 use crate::signals::Stops;

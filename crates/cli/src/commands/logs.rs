@@ -5,15 +5,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures_util::StreamExt;
 use gofer_client::Client;
 use gofer_client::v1 as pb;
+use gofer_output::Format;
+use gofer_output::error::Failure;
+use gofer_output::exit::Exit;
 
 use super::run::{all_tasks, by_number};
 use crate::args::{Logs, Stream};
 use crate::clock;
 use crate::context::Cx;
-use crate::error::Failure;
-use crate::exit::Exit;
 use crate::follow::{Follower, LineOptions, OnInterrupt, Printer, Shown};
-use crate::output::Format;
 use crate::remote::incomplete;
 use crate::views::{self, LogLine};
 
@@ -116,7 +116,7 @@ fn check_tasks(wanted: &[String], tasks: &[pb::TaskRun]) -> Result<(), Failure> 
         return Ok(());
     };
     let failure = Failure::new("E0304", Exit::NotFound, format!("the run has no task `{wrong}`"));
-    Err(match crate::error::nearest(wrong, names()) {
+    Err(match gofer_output::error::nearest(wrong, names()) {
         Some(near) => failure.hint(format!("did you mean `{near}`?")),
         None => failure.hint(format!("its tasks are {}", names().collect::<Vec<_>>().join(", "))),
     })

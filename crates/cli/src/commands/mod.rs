@@ -15,11 +15,12 @@ mod task;
 mod up;
 mod variables;
 
+use gofer_output::error::Failure;
+use gofer_output::exit::Exit;
+
 use crate::args::resources;
 use crate::args::{Command, Server};
 use crate::context::Cx;
-use crate::error::Failure;
-use crate::exit::Exit;
 use crate::views::Program;
 
 /// Does what was asked.

@@ -1,12 +1,12 @@
 //! `namespace`: the borders of tenancy.
 
 use gofer_client::v1 as pb;
+use gofer_output::error::Failure;
+use gofer_output::exit::Exit;
+use gofer_output::table::pairs;
 
 use crate::args::resources::Namespace;
 use crate::context::Cx;
-use crate::error::Failure;
-use crate::exit::Exit;
-use crate::output::table::pairs;
 use crate::remote::incomplete;
 use crate::views::{Done, NamespaceView};
 

@@ -2,6 +2,10 @@
 
 use gofer_client::Client;
 use gofer_client::v1 as pb;
+use gofer_output::error::Failure;
+use gofer_output::exit::Exit;
+use gofer_output::style::Style;
+use gofer_output::table::{Cell, lay_out, pairs};
 
 use super::up;
 use crate::args::Paging;
@@ -9,11 +13,7 @@ use crate::args::resources::{
     Diff, Graph as GraphArgs, Pipeline as Verb, PipelineFile, PipelineReference, Versions,
 };
 use crate::context::Cx;
-use crate::error::Failure;
-use crate::exit::Exit;
 use crate::language;
-use crate::output::style::Style;
-use crate::output::table::{Cell, lay_out, pairs};
 use crate::remote::incomplete;
 use crate::source;
 use crate::views::{self, Dependency, Done, Graph, Pipeline, Plan, TaskConfig, Validation, Version};

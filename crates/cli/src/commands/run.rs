@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use gofer_client::Client;
 use gofer_client::v1 as pb;
+use gofer_output::Row;
+use gofer_output::error::Failure;
+use gofer_output::exit::Exit;
+use gofer_output::table::{lay_out, pairs};
 use gofer_types::RunState;
 
 use super::variables;
 use crate::args::resources::RunFilter;
 use crate::args::{Cancel, RunReference, Start};
 use crate::context::Cx;
-use crate::error::Failure;
-use crate::exit::Exit;
 use crate::follow::{Ending, Follower, LineOptions, OnInterrupt, Progress, Shown, last_line};
-use crate::output::Row;
-use crate::output::table::{lay_out, pairs};
 use crate::remote::{self, incomplete};
 use crate::views::{self, Run, TaskRun};
 
@@ -166,7 +166,7 @@ pub(super) async fn get(cx: &Cx, args: &RunReference) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-fn facts(run: &Run, style: &crate::output::style::Style) -> Vec<(&'static str, String)> {
+fn facts(run: &Run, style: &gofer_output::style::Style) -> Vec<(&'static str, String)> {
     let cause = run.cause.as_ref().map(|cause| cause.text.clone()).unwrap_or_default();
     let variables: Vec<String> =
         run.variables.iter().map(|(name, value)| format!("{name}={value}")).collect();

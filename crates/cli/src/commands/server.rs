@@ -1,17 +1,17 @@
 //! `server` and `status`: serving, checking a configuration, and how a server does.
 
 use gofer_client::v1 as pb;
+use gofer_output::Listing;
+use gofer_output::error::Failure;
+use gofer_output::exit::Exit;
+use gofer_output::style::{Style, duration};
+use gofer_output::table::{Cell, lay_out, pairs};
 use gofer_server::Ended;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{ConfigFile, ConfigShow, ServerConfig, ServerStart};
 use crate::context::Cx;
 use crate::embedded;
-use crate::error::Failure;
-use crate::exit::Exit;
-use crate::output::Listing;
-use crate::output::style::{Style, duration};
-use crate::output::table::{Cell, lay_out, pairs};
 use crate::views::{Backend, Done, Setting, Status, state_cell};
 
 /// Resolves with the first SIGINT or SIGTERM; never, if they cannot be listened for.
@@ -78,7 +78,7 @@ fn check(cx: &Cx, file: &ConfigFile) -> Result<Exit, Failure> {
 
 fn show(cx: &Cx, args: &ConfigShow) -> Result<Exit, Failure> {
     let plan = embedded::plan(&args.file, Vec::new())?;
-    if cx.ui.format == crate::output::Format::Table {
+    if cx.ui.format == gofer_output::Format::Table {
         cx.ui.text(&plan.render(args.sources))?;
         return Ok(Exit::Ok);
     }

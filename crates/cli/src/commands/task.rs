@@ -1,12 +1,12 @@
 //! `task`: the tasks of a run and their attempts.
 
 use gofer_client::v1 as pb;
+use gofer_output::error::Failure;
+use gofer_output::exit::Exit;
+use gofer_output::table::{Cell, lay_out, pairs};
 
 use crate::args::resources::TaskList;
 use crate::context::Cx;
-use crate::error::Failure;
-use crate::exit::Exit;
-use crate::output::table::{Cell, lay_out, pairs};
 use crate::remote::incomplete;
 use crate::views::{self, TaskRun};
 
@@ -41,7 +41,7 @@ pub(super) async fn get(cx: &Cx, reference: &str) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-fn facts(task: &TaskRun, style: &crate::output::style::Style) -> Vec<(&'static str, String)> {
+fn facts(task: &TaskRun, style: &gofer_output::style::Style) -> Vec<(&'static str, String)> {
     let parents: Vec<String> =
         task.depends_on.iter().map(|on| format!("{} = {}", on.task, on.condition)).collect();
     vec![
@@ -56,7 +56,7 @@ fn facts(task: &TaskRun, style: &crate::output::style::Style) -> Vec<(&'static s
     ]
 }
 
-fn row(attempt: &views::Attempt, style: &crate::output::style::Style) -> Vec<Cell> {
+fn row(attempt: &views::Attempt, style: &gofer_output::style::Style) -> Vec<Cell> {
     vec![
         attempt.number.to_string().into(),
         attempt.scheduler.clone().into(),

@@ -2,14 +2,14 @@
 
 use gofer_client::Client;
 use gofer_client::v1 as pb;
+use gofer_output::error::Failure;
+use gofer_output::exit::Exit;
+use gofer_output::style::{Colour, Sign, Style};
 use gofer_types::Pipeline;
 use serde_json::{Value, json};
 
 use crate::args::{Start, Up, Variables, resources};
 use crate::context::Cx;
-use crate::error::Failure;
-use crate::exit::Exit;
-use crate::output::style::{Colour, Sign, Style};
 use crate::remote::incomplete;
 use crate::source::{self, Valid};
 use crate::views::{self, Plan};

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use gofer_output::error::Failure;
+
 use crate::args::Variables;
-use crate::error::Failure;
 
 /// The greatest file of variables.
 const MAX_FILE: u64 = 1 << 20;

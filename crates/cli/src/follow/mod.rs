@@ -13,11 +13,11 @@ use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
 use gofer_client::v1 as pb;
 use gofer_client::{Client, ClientError, Followed, Following};
+use gofer_output::error::Failure;
+use gofer_output::exit::Exit;
+use gofer_output::{Format, Ui};
 
 use crate::address::Addresses;
-use crate::error::Failure;
-use crate::exit::Exit;
-use crate::output::{Format, Ui};
 use crate::signals::Stops;
 use crate::views::{Change, LogLine, Run};
 

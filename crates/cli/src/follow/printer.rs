@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use gofer_client::v1 as pb;
+use gofer_output::style::{Colour, Style, size};
+use gofer_output::{sanitize, style};
 
-use crate::output::style::{Colour, Style, size};
-use crate::output::{sanitize, style};
 use crate::views;
 
 /// How much of a line is held back until its end comes.
@@ -137,7 +137,7 @@ impl Printer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::style::{ColorChoice, Surroundings};
+    use gofer_output::style::{ColorChoice, Surroundings};
 
     fn printer(options: LineOptions, colour: ColorChoice) -> Printer {
         let style = Style::new(&Surroundings::default(), colour, None, gofer_types::Timestamp::default());

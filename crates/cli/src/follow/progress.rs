@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use gofer_client::v1 as pb;
+use gofer_output::exit::Exit;
+use gofer_output::style::{Colour, Sign, Style, duration};
+use gofer_output::table::{Cell, lay_out};
 use gofer_types::RunState;
 
-use crate::exit::Exit;
-use crate::output::style::{Colour, Sign, Style, duration};
-use crate::output::table::{Cell, lay_out};
 use crate::views::{self, Change, End, Run, TaskRun};
 
 /// How a run and its tasks stand.
@@ -197,7 +197,7 @@ fn run_change(seq: u64, run: Run) -> Change {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::style::{ColorChoice, Surroundings};
+    use gofer_output::style::{ColorChoice, Surroundings};
 
     /// So many milliseconds after the beginning of time, in whatever type the wire has.
     macro_rules! at {

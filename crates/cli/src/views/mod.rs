@@ -4,10 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use gofer_output::View;
 use gofer_types::Timestamp;
 use serde::{Serialize, Serializer};
-
-use crate::output::View;
 
 mod convert;
 mod rows;

@@ -1,9 +1,10 @@
 //! Things as rows of tables.
 
+use gofer_output::Row;
+use gofer_output::style::{Colour, Style, duration};
+use gofer_output::table::Cell;
+
 use super::{Event, NamespaceView, Pipeline, Run, Setting, TaskRun, Time, Version};
-use crate::output::Row;
-use crate::output::style::{Colour, Style, duration};
-use crate::output::table::Cell;
 
 /// A state, in the colour that goes with it.
 pub(crate) fn state_cell(word: &str) -> Cell {

@@ -12,7 +12,7 @@ const OWNERS: [(&str, &[&str]); 9] = [
     ("redb", &["storage-redb"]),
     ("vaultrs", &["secret-store-vault"]),
     ("hcl-", &["syntax"]),
-    ("clap", &["cli"]),
+    ("clap", &["cli", "output"]),
     ("tracing-subscriber", &["server", "telemetry", "cli"]),
 ];
 

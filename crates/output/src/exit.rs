@@ -4,7 +4,7 @@ use gofer_types::RunState;
 
 /// How a command ended, as scripts see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Exit {
+pub enum Exit {
     /// Success; also an empty list, or a plan without changes.
     Ok,
     /// An unexpected failure of gofer itself.
@@ -45,7 +45,7 @@ pub(crate) enum Exit {
 
 impl Exit {
     /// Every exit, in the order of the codes.
-    pub(crate) const ALL: [Self; 18] = [
+    pub const ALL: [Self; 18] = [
         Self::Ok,
         Self::Internal,
         Self::Usage,
@@ -95,22 +95,22 @@ impl Exit {
     }
 
     /// The number that the shell sees.
-    pub(crate) const fn code(self) -> u8 {
+    pub const fn code(self) -> u8 {
         self.row().0
     }
 
     /// The word for JSON and documentation.
-    pub(crate) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         self.row().1
     }
 
     /// When it is used, for people.
-    pub(crate) const fn meaning(self) -> &'static str {
+    pub const fn meaning(self) -> &'static str {
         self.row().2
     }
 
     /// What the end of a followed run means for the shell.
-    pub(crate) const fn of_run(state: RunState) -> Self {
+    pub const fn of_run(state: RunState) -> Self {
         match state {
             RunState::Succeeded => Self::Ok,
             RunState::Failed => Self::RunFailed,
@@ -123,7 +123,7 @@ impl Exit {
     }
 
     /// The table of `gofer help exit-codes`.
-    pub(crate) fn table() -> String {
+    pub fn table() -> String {
         Self::ALL
             .iter()
             .map(|exit| format!("{:>4}  {:<14} {}\n", exit.code(), exit.name(), exit.meaning()))

@@ -7,15 +7,15 @@
 const LONGEST_SGR: usize = 64;
 
 /// The sequence that ends all colours.
-pub(crate) const RESET: &str = "\u{1b}[0m";
+pub const RESET: &str = "\u{1b}[0m";
 
 /// A text without any control, for messages.
-pub(crate) fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     clean(text, false)
 }
 
 /// One line of output, safe to print. With `colours` the SGR sequences pass, and are ended with the line.
-pub(crate) fn line(bytes: &[u8], colours: bool) -> String {
+pub fn line(bytes: &[u8], colours: bool) -> String {
     clean(&String::from_utf8_lossy(bytes), colours)
 }
 

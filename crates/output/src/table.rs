@@ -1,10 +1,10 @@
 //! Tables: fixed columns, two spaces between them, no box drawing, nothing cut.
 
-use crate::output::style::{Colour, Style};
+use crate::style::{Colour, Style};
 
 /// One field of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Cell {
+pub struct Cell {
     text: String,
     colour: Option<Colour>,
 }
@@ -23,7 +23,7 @@ impl From<&str> for Cell {
 
 impl Cell {
     /// A field in a colour.
-    pub(crate) fn coloured(text: impl Into<String>, colour: Option<Colour>) -> Self {
+    pub fn coloured(text: impl Into<String>, colour: Option<Colour>) -> Self {
         Self { text: text.into(), colour }
     }
 
@@ -33,7 +33,7 @@ impl Cell {
 }
 
 /// Lays out rows under headers, one line each. An empty field is shown as `-`.
-pub(crate) fn lay_out(headers: Option<&[&str]>, rows: &[Vec<Cell>], style: &Style) -> String {
+pub fn lay_out(headers: Option<&[&str]>, rows: &[Vec<Cell>], style: &Style) -> String {
     let head = headers.map(|names| names.iter().map(|name| Cell::from(*name)).collect::<Vec<_>>());
     let all: Vec<&Vec<Cell>> = head.iter().chain(rows).collect();
     let columns = all.iter().map(|row| row.len()).max().unwrap_or(0);
@@ -60,7 +60,7 @@ fn line(row: &[Cell], widths: &[usize], style: &Style) -> String {
 }
 
 /// Lays out names and values, one pair a line.
-pub(crate) fn pairs(pairs: &[(&str, String)], style: &Style) -> String {
+pub fn pairs(pairs: &[(&str, String)], style: &Style) -> String {
     let rows: Vec<Vec<Cell>> =
         pairs.iter().map(|(name, value)| vec![(*name).into(), value.clone().into()]).collect();
     lay_out(None, &rows, style)
@@ -69,7 +69,7 @@ pub(crate) fn pairs(pairs: &[(&str, String)], style: &Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::style::{ColorChoice, Surroundings};
+    use crate::style::{ColorChoice, Surroundings};
 
     fn style(choice: ColorChoice) -> Style {
         Style::new(&Surroundings::default(), choice, None, gofer_types::Timestamp::default())

@@ -1,10 +1,18 @@
-//! The one place that writes. Data go to standard output, everything else to standard error.
+//! How the commands write: data to standard output, everything else to standard error.
 //!
 //! Owns the choice of form (table, JSON, names, nothing); commands hand in views and never format documents themselves.
+//!
+//! - `error` and `exit` are the contract with scripts, also for what a server refuses.
+//! - `style` is what the terminal can show, `table` what is laid out, `sanitize` what a terminal must not see.
+//!
+//! It knows no command, and does nothing but write.
 
-pub(crate) mod sanitize;
-pub(crate) mod style;
-pub(crate) mod table;
+pub mod error;
+pub mod exit;
+mod refusal;
+pub mod sanitize;
+pub mod style;
+pub mod table;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, ErrorKind, Write};
@@ -20,7 +28,7 @@ use table::Cell;
 
 /// The form of what goes to standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub enum Format {
     /// For people.
     Table,
     /// One JSON document; streams print one object a line.
@@ -34,7 +42,7 @@ pub(crate) enum Format {
 }
 
 /// A thing as programs see it.
-pub(crate) trait View: Serialize {
+pub trait View: Serialize {
     /// The name of its JSON schema.
     const SCHEMA: &'static str;
     /// The fields that `--json=` may pick.
@@ -44,7 +52,7 @@ pub(crate) trait View: Serialize {
 }
 
 /// A thing as a row of a table.
-pub(crate) trait Row: View {
+pub trait Row: View {
     /// The headers of the columns.
     const HEADERS: &'static [&'static str];
     /// The fields.
@@ -67,39 +75,39 @@ struct ListDocument<T> {
 
 /// One page of a list.
 #[derive(Debug)]
-pub(crate) struct Listing<T> {
+pub struct Listing<T> {
     /// The things.
-    pub(crate) items: Vec<T>,
+    pub items: Vec<T>,
     /// The token of the next page, if there is one.
-    pub(crate) next: Option<String>,
+    pub next: Option<String>,
     /// The noun for the line below the table, such as `run`.
-    pub(crate) noun: &'static str,
+    pub noun: &'static str,
     /// The command that shows the next page, without the token.
-    pub(crate) command: String,
+    pub command: String,
 }
 
 type Sink = Mutex<Box<dyn Write + Send>>;
 
 /// How one command writes.
-pub(crate) struct Ui {
+pub struct Ui {
     /// How it looks.
-    pub(crate) style: Style,
+    pub style: Style,
     /// The form of the data.
-    pub(crate) format: Format,
+    pub format: Format,
     /// The fields that were picked.
-    pub(crate) fields: Option<Vec<String>>,
+    pub fields: Option<Vec<String>>,
     /// Whether tables have headers.
-    pub(crate) headers: bool,
+    pub headers: bool,
     /// Whether only errors are said.
-    pub(crate) quiet: bool,
+    pub quiet: bool,
     /// How much more is said.
-    pub(crate) verbose: u8,
+    pub verbose: u8,
     /// Whether next commands are suggested.
-    pub(crate) hints: bool,
+    pub hints: bool,
     /// Whether somebody can be asked.
-    pub(crate) interactive: bool,
+    pub interactive: bool,
     /// Whether standard output is a terminal.
-    pub(crate) stdout_tty: bool,
+    pub stdout_tty: bool,
     out: Sink,
     err: Sink,
 }
@@ -112,7 +120,7 @@ impl std::fmt::Debug for Ui {
 
 impl Ui {
     /// Writes to these sinks, for people and with all that can be said. The caller sets what is different.
-    pub(crate) fn new(style: Style, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
+    pub fn new(style: Style, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
         Self {
             style,
             format: Format::Table,
@@ -129,12 +137,12 @@ impl Ui {
     }
 
     /// Whether programs read the output.
-    pub(crate) fn machine(&self) -> bool {
+    pub fn machine(&self) -> bool {
         matches!(self.format, Format::Json | Format::Jsonl)
     }
 
     /// Writes data as they are.
-    pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+    pub fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
         let mut out = self.out.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let written = out.write_all(bytes).and_then(|()| out.flush());
         written.map_err(|cause| match cause.kind() {
@@ -145,19 +153,19 @@ impl Ui {
     }
 
     /// Writes text for people; silent in every other form.
-    pub(crate) fn text(&self, text: &str) -> Result<(), Failure> {
+    pub fn text(&self, text: &str) -> Result<(), Failure> {
         if self.format == Format::Table { self.bytes(text.as_bytes()) } else { Ok(()) }
     }
 
     /// Says something beside the data.
-    pub(crate) fn note(&self, text: &str) {
+    pub fn note(&self, text: &str) {
         if !self.quiet {
             self.stderr(text);
         }
     }
 
     /// Suggests the next commands: each with a few words.
-    pub(crate) fn next(&self, commands: &[(String, &str)]) {
+    pub fn next(&self, commands: &[(String, &str)]) {
         if self.quiet || !self.hints || self.machine() {
             return;
         }
@@ -169,7 +177,7 @@ impl Ui {
     }
 
     /// Says why a command could not do what it was asked.
-    pub(crate) fn fail(&self, failure: &Failure) {
+    pub fn fail(&self, failure: &Failure) {
         if failure.code == CLOSED {
             return;
         }
@@ -192,11 +200,7 @@ impl Ui {
     }
 
     /// One thing: a document, a name, or what `human` makes of it.
-    pub(crate) fn object<T: View>(
-        &self,
-        view: &T,
-        human: impl FnOnce(&Style) -> String,
-    ) -> Result<(), Failure> {
+    pub fn object<T: View>(&self, view: &T, human: impl FnOnce(&Style) -> String) -> Result<(), Failure> {
         match self.format {
             Format::Table => self.bytes(human(&self.style).as_bytes()),
             Format::Json | Format::Jsonl => self.item(view),
@@ -206,7 +210,7 @@ impl Ui {
     }
 
     /// One object of a stream, on a line; silent in forms for people.
-    pub(crate) fn item<T: View>(&self, view: &T) -> Result<(), Failure> {
+    pub fn item<T: View>(&self, view: &T) -> Result<(), Failure> {
         if !self.machine() {
             return Ok(());
         }
@@ -218,7 +222,7 @@ impl Ui {
     }
 
     /// A page of things.
-    pub(crate) fn list<T: Row>(&self, page: Listing<T>) -> Result<(), Failure> {
+    pub fn list<T: Row>(&self, page: Listing<T>) -> Result<(), Failure> {
         match self.format {
             Format::Table => self.table(&page),
             Format::Json => self.list_document(page),
@@ -260,7 +264,7 @@ impl Ui {
     }
 
     /// Asks before something changes. Off a terminal `--yes` must have been given.
-    pub(crate) fn confirm(&self, question: &str, yes: bool) -> Result<(), Failure> {
+    pub fn confirm(&self, question: &str, yes: bool) -> Result<(), Failure> {
         if yes {
             return Ok(());
         }
@@ -284,7 +288,7 @@ impl Ui {
 const CLOSED: &str = "closed";
 
 /// Checks the fields of `--json=` before anything is done.
-pub(crate) fn check_fields(fields: &[String], known: &[&str]) -> Result<(), Failure> {
+pub fn check_fields(fields: &[String], known: &[&str]) -> Result<(), Failure> {
     let Some(wrong) = fields.iter().find(|field| !known.contains(&field.as_str())) else { return Ok(()) };
     let list = known.join(", ");
     let what = if wrong.is_empty() {
@@ -312,8 +316,32 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::output::style::{ColorChoice, Surroundings};
-    use crate::views::NamespaceView;
+    use crate::style::{ColorChoice, Surroundings};
+
+    #[derive(Serialize)]
+    struct NamespaceView {
+        name: String,
+        description: String,
+        created: Option<String>,
+    }
+
+    impl View for NamespaceView {
+        const SCHEMA: &'static str = "gofer.v1.Namespace";
+        const FIELDS: &'static [&'static str] = &["name", "description", "created"];
+
+        fn name(&self) -> String {
+            self.name.clone()
+        }
+    }
+
+    impl Row for NamespaceView {
+        const HEADERS: &'static [&'static str] = &["NAMESPACE", "CREATED", "DESCRIPTION"];
+
+        fn cells(&self, _: &Style) -> Vec<Cell> {
+            let created = self.created.clone().unwrap_or_default();
+            vec![self.name.as_str().into(), created.into(), self.description.as_str().into()]
+        }
+    }
 
     /// What was written, for a look afterwards.
     #[derive(Clone, Default)]

@@ -9,7 +9,7 @@ use std::ops::{Deref, DerefMut};
 use serde::Serialize;
 
 use crate::exit::Exit;
-use crate::output::sanitize::plain;
+use crate::sanitize::plain;
 
 /// Where the pages of the codes are published.
 const DOCS: &str = "https://docs.gofer.example/errors/";
@@ -19,29 +19,29 @@ const MAX_LINES: usize = 8;
 
 /// A command that could not do what it was asked. One word wide: it travels through every function.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failure(Box<Facts>);
+pub struct Failure(Box<Facts>);
 
 /// What is known about a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Facts {
+pub struct Facts {
     /// The code, such as `E0101`.
-    pub(crate) code: String,
+    pub code: String,
     /// How the process ends.
-    pub(crate) exit: Exit,
+    pub exit: Exit,
     /// The reason, as one sentence fragment.
-    pub(crate) message: String,
+    pub message: String,
     /// What lies behind it, outermost first.
-    pub(crate) causes: Vec<String>,
+    pub causes: Vec<String>,
     /// What to do about it.
-    pub(crate) hint: Option<String>,
+    pub hint: Option<String>,
     /// Commands that help.
-    pub(crate) next: Vec<String>,
+    pub next: Vec<String>,
     /// Problems of a file, each rendered with its excerpt.
-    pub(crate) problems: Vec<String>,
+    pub problems: Vec<String>,
     /// What the server calls the request.
-    pub(crate) request_id: Option<String>,
+    pub request_id: Option<String>,
     /// Whether the same command may work later.
-    pub(crate) retryable: bool,
+    pub retryable: bool,
 }
 
 #[derive(Serialize)]
@@ -84,7 +84,7 @@ impl DerefMut for Failure {
 
 impl Failure {
     /// A failure with a code, an exit and a reason.
-    pub(crate) fn new(code: impl Into<String>, exit: Exit, message: impl fmt::Display) -> Self {
+    pub fn new(code: impl Into<String>, exit: Exit, message: impl fmt::Display) -> Self {
         Self(Box::new(Facts {
             code: code.into(),
             exit,
@@ -99,38 +99,38 @@ impl Failure {
     }
 
     /// Wrong flags or arguments.
-    pub(crate) fn usage(code: &str, message: impl fmt::Display) -> Self {
+    pub fn usage(code: &str, message: impl fmt::Display) -> Self {
         Self::new(code, Exit::Usage, message)
     }
 
     /// Something that the house promised itself cannot happen.
-    pub(crate) fn internal(message: impl fmt::Display) -> Self {
+    pub fn internal(message: impl fmt::Display) -> Self {
         Self::new("E0901", Exit::Internal, message)
     }
 
     /// A file that cannot be read or written.
-    pub(crate) fn file(doing: &str, path: &std::path::Path, cause: &std::io::Error) -> Self {
+    pub fn file(doing: &str, path: &std::path::Path, cause: &std::io::Error) -> Self {
         let exit = if cause.kind() == std::io::ErrorKind::NotFound { Exit::NotFound } else { Exit::Invalid };
         Self::new("E0006", exit, format!("cannot {doing} {}", path.display())).because(cause)
     }
 
     /// The same, with what to do about it.
     #[must_use]
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// The same, with a command that helps.
     #[must_use]
-    pub(crate) fn next(mut self, command: impl Into<String>) -> Self {
+    pub fn next(mut self, command: impl Into<String>) -> Self {
         self.next.push(command.into());
         self
     }
 
     /// The same, with an error and all that lies behind it.
     #[must_use]
-    pub(crate) fn because(mut self, error: &dyn std::error::Error) -> Self {
+    pub fn because(mut self, error: &dyn std::error::Error) -> Self {
         let mut link = Some(error);
         while let Some(error) = link {
             self.causes.push(error.to_string());
@@ -140,7 +140,7 @@ impl Failure {
     }
 
     /// What people read, without colour.
-    pub(crate) fn human(&self, verbose: bool) -> String {
+    pub fn human(&self, verbose: bool) -> String {
         let mut lines: Vec<String> =
             self.problems.iter().map(|problem| format!("{}\n", problem.trim_end())).collect();
         let reserved = 2
@@ -159,7 +159,7 @@ impl Failure {
     }
 
     /// What programs read: one line.
-    pub(crate) fn json(&self) -> String {
+    pub fn json(&self) -> String {
         let body = Body {
             code: &self.code,
             name: self.exit.name(),
@@ -178,7 +178,7 @@ impl Failure {
 }
 
 /// The known words nearest to a mistyped one, nearest first: at most three, each no more than two edits away.
-pub(crate) fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = if typed.chars().count() <= 3 { 1 } else { 2 };
     let ranked = known.into_iter().map(|word| (strsim::damerau_levenshtein(typed, word), word));
     ranked.filter(|(distance, _)| *distance <= limit).min().map(|(_, word)| word)

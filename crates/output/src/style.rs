@@ -9,7 +9,7 @@ use gofer_types::Timestamp;
 
 /// When colours are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ColorChoice {
+pub enum ColorChoice {
     /// On a terminal that can show them.
     Auto,
     /// Also in files and pipes.
@@ -20,7 +20,7 @@ pub(crate) enum ColorChoice {
 
 /// How times are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TimeStyle {
+pub enum TimeStyle {
     /// Relative to now: `12s ago`.
     Human,
     /// RFC 3339 in UTC.
@@ -31,20 +31,20 @@ pub(crate) enum TimeStyle {
 
 /// What the environment says, read once.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Surroundings {
+pub struct Surroundings {
     /// Whether standard input is a terminal.
-    pub(crate) stdin_tty: bool,
+    pub stdin_tty: bool,
     /// Whether standard output is a terminal.
-    pub(crate) stdout_tty: bool,
+    pub stdout_tty: bool,
     /// Whether standard error is a terminal.
-    pub(crate) stderr_tty: bool,
+    pub stderr_tty: bool,
     /// The variables that decide about output.
-    pub(crate) vars: std::collections::BTreeMap<String, String>,
+    pub vars: std::collections::BTreeMap<String, String>,
 }
 
 impl Surroundings {
     /// The variables that are read besides those of flags.
-    pub(crate) const VARS: [&str; 12] = [
+    pub const VARS: [&str; 12] = [
         "NO_COLOR",
         "CLICOLOR_FORCE",
         "FORCE_COLOR",
@@ -60,7 +60,7 @@ impl Surroundings {
     ];
 
     /// Those of this process.
-    pub(crate) fn of_this_process() -> Self {
+    pub fn of_this_process() -> Self {
         use std::io::IsTerminal;
         let vars = Self::VARS.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
         Self {
@@ -72,7 +72,7 @@ impl Surroundings {
     }
 
     /// A variable that is set to something.
-    pub(crate) fn var(&self, name: &str) -> Option<&str> {
+    pub fn var(&self, name: &str) -> Option<&str> {
         self.vars.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
@@ -102,7 +102,7 @@ impl Surroundings {
 
 /// A colour of the sixteen that every terminal has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Colour {
+pub enum Colour {
     /// Good.
     Green,
     /// Bad.
@@ -128,7 +128,7 @@ impl Colour {
     }
 
     /// The hue of a name: the same one on every day and machine (FNV-1a).
-    pub(crate) fn of_name(name: &str) -> Self {
+    pub fn of_name(name: &str) -> Self {
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
@@ -138,7 +138,7 @@ impl Colour {
 
 /// The signs before words. The word always stands beside them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sign {
+pub enum Sign {
     /// It went well.
     Good,
     /// It went badly.
@@ -151,27 +151,22 @@ pub(crate) enum Sign {
 
 /// How output looks.
 #[derive(Debug, Clone)]
-pub(crate) struct Style {
+pub struct Style {
     /// Whether standard output may be coloured.
-    pub(crate) colour: bool,
+    pub colour: bool,
     /// Whether standard error may be coloured.
-    pub(crate) colour_err: bool,
+    pub colour_err: bool,
     /// Whether signs beyond ASCII can be shown.
-    pub(crate) unicode: bool,
+    pub unicode: bool,
     /// How times are written.
-    pub(crate) time: TimeStyle,
+    pub time: TimeStyle,
     /// The time that relative times start from.
-    pub(crate) now: Timestamp,
+    pub now: Timestamp,
 }
 
 impl Style {
     /// Decides how output looks.
-    pub(crate) fn new(
-        around: &Surroundings,
-        choice: ColorChoice,
-        time: Option<TimeStyle>,
-        now: Timestamp,
-    ) -> Self {
+    pub fn new(around: &Surroundings, choice: ColorChoice, time: Option<TimeStyle>, now: Timestamp) -> Self {
         let natural = if around.stdout_tty { TimeStyle::Human } else { TimeStyle::Iso };
         Self {
             colour: around.colour(choice, around.stdout_tty),
@@ -183,12 +178,12 @@ impl Style {
     }
 
     /// A text in a colour, on standard output.
-    pub(crate) fn paint(&self, colour: Colour, text: &str) -> String {
+    pub fn paint(&self, colour: Colour, text: &str) -> String {
         paint(self.colour, colour, text)
     }
 
     /// A sign, coloured.
-    pub(crate) fn sign(&self, sign: Sign) -> String {
+    pub fn sign(&self, sign: Sign) -> String {
         let (pretty, ascii, colour) = match sign {
             Sign::Good => ("✓", "+", Colour::Green),
             Sign::Bad => ("✕", "x", Colour::Red),
@@ -199,12 +194,12 @@ impl Style {
     }
 
     /// The dot between facts.
-    pub(crate) fn dot(&self) -> &'static str {
+    pub fn dot(&self) -> &'static str {
         if self.unicode { "·" } else { "," }
     }
 
     /// A point in time.
-    pub(crate) fn time(&self, at: Option<Timestamp>) -> String {
+    pub fn time(&self, at: Option<Timestamp>) -> String {
         let Some(at) = at else { return "-".to_owned() };
         match self.time {
             TimeStyle::Iso => at.to_string(),
@@ -216,12 +211,12 @@ impl Style {
 }
 
 /// A text in a colour, if colours are on.
-pub(crate) fn paint(on: bool, colour: Colour, text: &str) -> String {
+pub fn paint(on: bool, colour: Colour, text: &str) -> String {
     if on { format!("\u{1b}[{}m{text}\u{1b}[0m", colour.sgr()) } else { text.to_owned() }
 }
 
 /// A duration for people: `12ms`, `2.1s`, `1m05s`, `3h02m`, `2d04h`.
-pub(crate) fn duration(span: Duration) -> String {
+pub fn duration(span: Duration) -> String {
     let secs = span.as_secs();
     match secs {
         0 if span.as_millis() < 100 => format!("{}ms", span.as_millis()),
@@ -243,7 +238,7 @@ fn coarse(span: Duration) -> String {
 }
 
 /// A size for people: `412 KiB`.
-pub(crate) fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     let scaled = [(30, "GiB"), (20, "MiB"), (10, "KiB")].into_iter().find(|(shift, _)| bytes >> shift > 0);
     match scaled {
         Some((shift, unit)) => {
