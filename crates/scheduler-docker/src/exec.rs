@@ -2,12 +2,14 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, ResizeExecOptions, StartExecOptions, StartExecResults};
 use bytes::Bytes;
-use futures_util::{Sink, StreamExt, sink, stream};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, Sink, StreamExt, stream};
 use gofer_backend::{BackendError, ErrorKind, Result};
 use gofer_scheduler::{Exec, ExecInput, ExecOutput, ExecRequest, ExecSession, StreamKind, TerminalSize};
 use gofer_types::AttemptId;
@@ -48,7 +50,7 @@ impl Exec for DockerScheduler {
         }
         let writer = with_input.then_some(input);
         Ok(ExecSession {
-            input: entrance(Arc::clone(shared), exec.clone(), writer),
+            input: Box::pin(Entrance::new(Way { shared: Arc::clone(shared), exec: exec.clone(), writer })),
             output: said(Arc::clone(shared), exec, output).boxed(),
         })
     }
@@ -79,31 +81,92 @@ async fn resize(shared: &Shared, exec: &str, size: TerminalSize) -> Result<()> {
 
 type Writer = Pin<Box<dyn AsyncWrite + Send>>;
 
-/// Where input goes in. Closing it ends the input of the program.
-fn entrance(
+/// What sending needs.
+struct Way {
     shared: Arc<Shared>,
     exec: String,
     writer: Option<Writer>,
-) -> Pin<Box<dyn Sink<ExecInput, Error = BackendError> + Send>> {
-    let send = |(shared, exec, mut writer): (Arc<Shared>, String, Option<Writer>), input| async move {
-        match (input, &mut writer) {
-            (ExecInput::Resize(size), _) => resize(&shared, &exec, size).await?,
-            (ExecInput::Data(bytes), Some(writer)) => {
-                let written = async {
-                    writer.write_all(&bytes).await?;
-                    writer.flush().await
-                };
-                written.await.map_err(|source| {
-                    error(ErrorKind::Unavailable, "exec", "the input does not arrive any more").source(source)
-                })?;
-            }
-            (ExecInput::Data(_), None) => {
-                return Err(error(ErrorKind::InvalidInput, "exec", "no input was asked for"));
-            }
+}
+
+/// Where input goes in: one piece at a time. Closing it ends the input of the program.
+struct Entrance {
+    /// What goes on, and gives the way back; nothing between two pieces.
+    busy: Option<BoxFuture<'static, (Way, Result<()>)>>,
+    way: Option<Way>,
+    closed: bool,
+}
+
+impl Entrance {
+    fn new(way: Way) -> Self {
+        Self { busy: None, way: Some(way), closed: false }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let Some(busy) = &mut self.busy else { return Poll::Ready(Ok(())) };
+        let (way, done) = std::task::ready!(busy.poll_unpin(cx));
+        self.busy = None;
+        self.way = Some(way);
+        Poll::Ready(done)
+    }
+}
+
+impl Sink<ExecInput> for Entrance {
+    type Error = BackendError;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.poll(cx)
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, input: ExecInput) -> Result<()> {
+        let Some(way) = self.way.take() else {
+            return Err(error(ErrorKind::Internal, "exec", "input was sent before the one before it"));
+        };
+        self.busy = Some(send(way, input).boxed());
+        Ok(())
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.poll(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        std::task::ready!(self.poll(cx))?;
+        if !std::mem::replace(&mut self.closed, true)
+            && let Some(way) = self.way.take()
+        {
+            self.busy = Some(close(way).boxed());
         }
-        Ok((shared, exec, writer))
+        self.poll(cx)
+    }
+}
+
+async fn send(mut way: Way, input: ExecInput) -> (Way, Result<()>) {
+    let sent = match (input, &mut way.writer) {
+        (ExecInput::Resize(size), _) => resize(&way.shared, &way.exec, size).await,
+        (ExecInput::Data(bytes), Some(writer)) => {
+            let written = async {
+                writer.write_all(&bytes).await?;
+                writer.flush().await
+            };
+            written.await.map_err(gone)
+        }
+        (ExecInput::Data(_), None) => {
+            Err(error(ErrorKind::InvalidInput, "exec", "no input was asked for"))
+        }
     };
-    Box::pin(sink::unfold((shared, exec, writer), send))
+    (way, sent)
+}
+
+async fn close(mut way: Way) -> (Way, Result<()>) {
+    let closed = match way.writer.take() {
+        Some(mut writer) => writer.shutdown().await.map_err(gone),
+        None => Ok(()),
+    };
+    (way, closed)
+}
+
+fn gone(source: std::io::Error) -> BackendError {
+    error(ErrorKind::Unavailable, "exec", "the input does not arrive any more").source(source)
 }
 
 type Pieces = Pin<Box<dyn futures_util::Stream<Item = std::result::Result<LogOutput, bollard::errors::Error>> + Send>>;

@@ -33,6 +33,7 @@ const LEFT: &str = "sh -c trap '' TERM HUP";
 pub struct DockerHarness {
     config: DockerConfig,
     image: String,
+    missing_image: String,
     owner: String,
     places: Places,
     /// For the suite's own calls; it owns nothing.
@@ -54,6 +55,7 @@ impl DockerHarness {
         let shared = Arc::clone(scheduler.shared());
         Ok(Self {
             config,
+            missing_image: format!("{}:gofer-never-made-this", image.split([':', '@']).next().unwrap_or_default()),
             image,
             owner: name,
             places: Places::new(MEETING),
@@ -61,6 +63,13 @@ impl DockerHarness {
             helper: OnceCell::new(),
             strangers: AtomicU32::new(0),
         })
+    }
+
+    /// Names an image that its registry does not have; else a tag is made up for the image of the suite.
+    #[must_use]
+    pub fn with_missing_image(mut self, name: impl Into<String>) -> Self {
+        self.missing_image = name.into();
+        self
     }
 
     /// Opens the scheduler as this owner.
@@ -176,6 +185,10 @@ impl Harness for DockerHarness {
     fn missing_program(&self) -> TaskSpec {
         let command = vec!["there-is-no-such-program".to_owned()];
         TaskSpec { image: self.image.clone(), command, ..TaskSpec::default() }
+    }
+
+    fn missing_image(&self) -> TaskSpec {
+        TaskSpec { image: self.missing_image.clone(), command: vec!["true".to_owned()], ..TaskSpec::default() }
     }
 
     async fn open_gate(&self, name: &str) {

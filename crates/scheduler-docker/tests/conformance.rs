@@ -12,7 +12,7 @@ use libtest_mimic::{Arguments, Trial};
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     match support::engine() {
-        Ok(socket) => on_engine(&arguments, &socket),
+        Ok((socket, image)) => on_engine(&arguments, &socket, image),
         Err(reason) => {
             let ignored = cases().into_iter().map(|case| {
                 Trial::test(format!("{} ({reason})", case.name), || Ok(())).with_ignored_flag(true)
@@ -22,11 +22,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn on_engine(arguments: &Arguments, socket: &str) -> ExitCode {
+fn on_engine(arguments: &Arguments, socket: &str, image: &str) -> ExitCode {
     let root = tempfile::tempdir().expect("a folder");
     let config = support::config(socket);
-    let opened = support::block_on(DockerHarness::new(config, support::IMAGE, root.path().to_owned()));
-    let harness = Arc::new(opened.unwrap_or_else(|fault| panic!("{}", fault.chain())));
+    let opened = support::block_on(DockerHarness::new(config, image, root.path().to_owned()));
+    let registry = support::EmptyRegistry::start();
+    let harness = opened.unwrap_or_else(|fault| panic!("{}", fault.chain()));
+    let harness = Arc::new(harness.with_missing_image(registry.image("missing:1")));
     let all = trials("", &(Arc::clone(&harness) as Arc<dyn Harness>));
     let conclusion = libtest_mimic::run(arguments, all);
     if let Err(fault) = support::block_on(harness.tidy()) {
