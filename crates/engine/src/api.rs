@@ -6,8 +6,9 @@ use futures_util::stream::BoxStream;
 use gofer_backend::BackendInfo;
 use gofer_logs::{LogEntry, StreamKind};
 use gofer_types::{
-    Actor, Event, Namespace, Pipeline, PipelineId, PipelineRecord, PipelineRef, RunNumber, RunRecord,
-    RunState, Span, TaskId, TaskRunRecord, Timestamp, VersionNumber, VersionRecord,
+    Actor, AttemptId, Event, ImageState, Namespace, Pipeline, PipelineId, PipelineRecord, PipelineRef,
+    RunNumber, RunRecord, RunState, Span, TaskId, TaskRef, TaskRunRecord, Timestamp, VersionNumber,
+    VersionRecord,
 };
 
 use crate::error::Result;
@@ -103,8 +104,27 @@ pub struct RunUpdate {
     pub run: Option<RunRecord>,
     /// The task runs that changed.
     pub tasks: Vec<TaskRunRecord>,
+    /// The newest news of each image that is being fetched for it.
+    pub images: Vec<ImageNews>,
     /// The entry of the event log up to which this tells.
     pub seq: u64,
+}
+
+/// What is told of an image that is being fetched, or was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageNews {
+    /// For which task run.
+    pub task: TaskRef,
+    /// For which attempt of it.
+    pub attempt: AttemptId,
+    /// The image, as the author named it.
+    pub image: String,
+    /// The bytes that are there.
+    pub done: u64,
+    /// The bytes of all parts whose size is known so far.
+    pub total: u64,
+    /// How far it is.
+    pub state: ImageState,
 }
 
 /// The changes of a run.

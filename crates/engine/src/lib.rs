@@ -18,8 +18,9 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use api::{
-    Accepted, BackendStatus, Caller, EngineStatus, EventFilter, EventPage, EventPages, EventRange, Listing,
-    LogPage, LogPages, LogQuery, Page, Registered, Registration, RunFilter, RunUpdate, RunUpdates, StartRun,
+    Accepted, BackendStatus, Caller, EngineStatus, EventFilter, EventPage, EventPages, EventRange, ImageNews,
+    Listing, LogPage, LogPages, LogQuery, Page, Registered, Registration, RunFilter, RunUpdate, RunUpdates,
+    StartRun,
 };
 pub use error::{EngineError, Result};
 pub use options::{EngineOptions, EngineParts, NewId, Schedulers};

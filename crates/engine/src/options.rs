@@ -80,6 +80,8 @@ pub struct EngineOptions {
     pub stop_grace: Span,
     /// How old a thing at a scheduler must be before it is removed because no record names it.
     pub leftover_grace: Span,
+    /// How often a failed fetch of an image is tried again, where that may help.
+    pub image_retries: u32,
     /// How many readers may follow events, runs and logs at once.
     pub max_followers: usize,
     /// The version of gofer, for the event log.
@@ -100,6 +102,7 @@ impl Default for EngineOptions {
             max_run_timeout: None,
             stop_grace: Span::from_secs(300),
             leftover_grace: Span::from_secs(600),
+            image_retries: 3,
             max_followers: 20_000,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             address: String::new(),

@@ -6,8 +6,8 @@
 use bytes::Bytes;
 use gofer_storage::{MAX_VALUE, escaped};
 use gofer_types::{
-    AttemptRecord, Event, NamespaceRecord, PipelineRecord, RunNumber, RunRecord, TaskRunRecord, Timestamp,
-    VersionRecord,
+    AttemptId, AttemptRecord, Cause, Event, NamespaceRecord, PipelineRecord, RunNumber, RunRecord,
+    SchedulerName, TaskRef, TaskRunRecord, Timestamp, VersionRecord,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -37,11 +37,57 @@ stored! {
     VersionRecord => "version",
     RunRecord => "run",
     TaskRunRecord => "task run",
-    AttemptRecord => "attempt",
     Event => "event",
     ActiveRecord => "active run",
     IdempotencyRecord => "idempotency key",
     u64 => "number",
+}
+
+impl Stored for AttemptRecord {
+    const FAMILY: &'static str = "attempt";
+    /// 2: the digest of the image.
+    const FORMAT: u8 = 2;
+
+    fn decode_older(format: u8, body: &[u8]) -> Option<std::result::Result<Self, String>> {
+        (format == 1).then(|| exactly::<AttemptV1>(body).map(Self::from))
+    }
+}
+
+/// An attempt in format 1.
+#[derive(Deserialize)]
+struct AttemptV1 {
+    id: AttemptId,
+    task: TaskRef,
+    number: u32,
+    scheduler: SchedulerName,
+    digest: String,
+    created: Timestamp,
+    started: Option<Timestamp>,
+    ended: Option<Timestamp>,
+    deadline: Option<Timestamp>,
+    exit: Option<Cause>,
+    handle: Option<String>,
+    removed: bool,
+}
+
+impl From<AttemptV1> for AttemptRecord {
+    fn from(old: AttemptV1) -> Self {
+        Self {
+            id: old.id,
+            task: old.task,
+            number: old.number,
+            scheduler: old.scheduler,
+            digest: old.digest,
+            created: old.created,
+            started: old.started,
+            ended: old.ended,
+            deadline: old.deadline,
+            exit: old.exit,
+            handle: old.handle,
+            removed: old.removed,
+            image: None,
+        }
+    }
 }
 
 /// The entry of a run that somebody must look after: it has not ended, or something of it is still to be put away.
@@ -84,11 +130,7 @@ pub fn decode<T: Stored>(key: &[u8], value: &[u8]) -> Result<T> {
     let damaged = |reason: String| RecordError::Damaged { key: escaped(key), reason };
     let (format, body) = value.split_first().ok_or_else(|| damaged("it is empty".to_owned()))?;
     if *format == T::FORMAT {
-        return match postcard::take_from_bytes(body) {
-            Ok((record, [])) => Ok(record),
-            Ok((_, rest)) => Err(damaged(format!("{} bytes too many", rest.len()))),
-            Err(error) => Err(damaged(error.to_string())),
-        };
+        return exactly(body).map_err(damaged);
     }
     if *format > T::FORMAT {
         return Err(RecordError::TooNew { key: escaped(key), found: *format, known: T::FORMAT });
@@ -96,6 +138,15 @@ pub fn decode<T: Stored>(key: &[u8], value: &[u8]) -> Result<T> {
     match T::decode_older(*format, body) {
         Some(decoded) => decoded.map_err(damaged),
         None => Err(damaged(format!("there is no format {format}"))),
+    }
+}
+
+/// Reads a body to its last byte.
+fn exactly<T: DeserializeOwned>(body: &[u8]) -> std::result::Result<T, String> {
+    match postcard::take_from_bytes(body) {
+        Ok((record, [])) => Ok(record),
+        Ok((_, rest)) => Err(format!("{} bytes too many", rest.len())),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -16,10 +16,10 @@ use gofer_types::pipeline::{
 };
 use gofer_types::record::CancelRequest;
 use gofer_types::{
-    Actor, AttemptId, AttemptRecord, ByteSize, Cause, Condition, Event, EventKind, LabelKey, Namespace,
-    NamespaceRecord, Pipeline, PipelineId, PipelineRecord, PipelineRef, RunNumber, RunRecord, RunState,
-    SchedulerName, Span, Task, TaskId, TaskRunRecord, TaskState, Timestamp, VariableName, VersionNumber,
-    VersionRecord,
+    Actor, AttemptId, AttemptRecord, ByteSize, Cause, Condition, Event, EventKind, ImageState, LabelKey,
+    Namespace, NamespaceRecord, Pipeline, PipelineId, PipelineRecord, PipelineRef, RunNumber, RunRecord,
+    RunState, SchedulerName, Span, Task, TaskId, TaskRunRecord, TaskState, Timestamp, VariableName,
+    VersionNumber, VersionRecord,
 };
 
 fn at(seconds: i64) -> Timestamp {
@@ -161,6 +161,7 @@ fn attempt() -> AttemptRecord {
         exit: Some(Cause::Signal(9)),
         handle: Some("pid 4".to_owned()),
         removed: true,
+        image: Some("sha256:abc".to_owned()),
     }
 }
 
@@ -184,8 +185,22 @@ fn events() -> Vec<EventKind> {
             cause: Cause::Tasks(vec![task_id("second")]),
         },
         EventKind::CancelRequested { run: run.clone(), reason: "no".to_owned() },
-        EventKind::Task { task, state: TaskState::Skipped, cause: parent, attempt: None, exit_code: Some(1) },
+        EventKind::Task {
+            task: task.clone(),
+            state: TaskState::Skipped,
+            cause: parent,
+            attempt: None,
+            exit_code: Some(1),
+        },
         EventKind::Quarantined { run, reason: "damaged".to_owned() },
+        EventKind::Image {
+            task,
+            attempt: AttemptId::from_u128(7),
+            image: "alpine:3".to_owned(),
+            done: 1,
+            total: 300,
+            state: ImageState::Fetched { digest: "sha256:abc".to_owned() },
+        },
     ]
 }
 
@@ -251,6 +266,15 @@ fn attempts_read_as_they_were_written() {
 }
 
 #[test]
+fn attempts_of_the_first_format_are_read() {
+    let golden = include_bytes!("golden/attempt.v1.bin");
+    let read = decode::<AttemptRecord>(b"golden", golden).unwrap();
+    assert_eq!(read, AttemptRecord { image: None, ..attempt() });
+    assert!(decode::<AttemptRecord>(b"golden", &golden[..golden.len() - 1]).is_err());
+    assert!(decode::<AttemptRecord>(b"golden", &[golden, &b"x"[..]].concat()).is_err());
+}
+
+#[test]
 fn events_of_every_kind_read_as_they_were_written() {
     for kind in events() {
         let name = format!("event-{}", kind.as_str());
@@ -278,6 +302,7 @@ fn causes_of_every_kind_read_back() {
         Cause::Cancelled("n".to_owned()),
         Cause::Deadline(Duration::from_millis(1)),
         Cause::Quarantined("q".to_owned()),
+        Cause::FetchingImage("alpine:3".to_owned()),
     ];
     for (number, cause) in causes.into_iter().enumerate() {
         check_as(&TaskRunRecord { cause, ..task_run() }, &format!("cause-{number:02}"));

@@ -18,6 +18,8 @@ pub enum Fact {
     NoSlot(u32, String),
     /// It is certain that the task cannot be started: before an attempt (number 0) or as the answer to one.
     Refused(u32, u32, String),
+    /// The attempt waits for this before it can run.
+    Waits(u32, u32, Cause),
     /// The scheduler said that the attempt runs.
     Started(u32, u32),
     /// The attempt ended.

@@ -6,10 +6,12 @@
 
 mod facts;
 mod machine;
+mod meter;
 mod plan;
 mod restore;
 pub use facts::{Decision, Fact};
 pub use machine::RunMachine;
+pub use meter::Meter;
 pub use plan::{Plan, PlanTask};
 pub use restore::RestoreError;
 

@@ -97,6 +97,7 @@ impl RunMachine {
             Fact::Refused(task, attempt, reason) => {
                 self.ended(task, attempt, (TaskState::Errored, Cause::CannotStart(reason)), &mut out);
             }
+            Fact::Waits(task, attempt, cause) => self.waits(task, attempt, cause, &mut out),
             Fact::Started(task, attempt) => self.started(task, attempt, &mut out),
             Fact::Ended(task, attempt, exit) => {
                 self.ended(task, attempt, (end_of(&exit), exit), &mut out);
@@ -166,6 +167,14 @@ impl RunMachine {
         let attempt = node.attempt;
         out.push(change(task, TaskState::Pending, Cause::WaitingForScheduler));
         out.push(Decision::Start(task, attempt));
+    }
+
+    /// What is to end says so, and not what it waits for.
+    fn waits(&self, task: u32, attempt: u32, cause: Cause, out: &mut Vec<Decision>) {
+        let waits = |node: &Node| node.state == TaskState::Pending && node.attempt > 0 && node.stop.is_none();
+        if self.is_current(task, attempt) && self.node(task).is_some_and(waits) {
+            out.push(change(task, TaskState::Pending, cause));
+        }
     }
 
     fn started(&mut self, task: u32, attempt: u32, out: &mut Vec<Decision>) {

@@ -483,3 +483,23 @@ fn an_exit_behind_the_cancel_is_cancelled_and_keeps_its_code() {
     assert_eq!(record.cause, Cause::Cancelled("enough".to_owned()));
     assert_eq!(bench.machine.state(), RunState::Cancelled);
 }
+
+#[test]
+fn what_an_attempt_waits_for_is_told_until_it_runs_or_is_to_end() {
+    let plan = Arc::new(Plan::new(&pipeline(&chain(1)), Duration::ZERO).unwrap());
+    let waits = |attempt| Fact::Waits(0, attempt, Cause::FetchingImage("alpine:3".to_owned()));
+    let mut machine = RunMachine::new(plan);
+    machine.apply(Fact::Admitted);
+    assert!(machine.apply(waits(0)).is_empty(), "there is no attempt yet");
+    machine.apply(Fact::Slot(0));
+    let told = machine.apply(waits(1));
+    assert!(
+        matches!(&told[..], [Decision::Task { state: TaskState::Pending, cause, .. }] if *cause == Cause::FetchingImage("alpine:3".to_owned()))
+    );
+    let mut stopped = machine.clone();
+    stopped.apply(Fact::Overdue(0, 1, Duration::from_secs(1)));
+    assert!(stopped.apply(waits(1)).is_empty(), "it is to end");
+    machine.apply(Fact::Started(0, 1));
+    assert!(machine.apply(waits(1)).is_empty(), "it runs");
+    assert!(machine.apply(waits(2)).is_empty(), "another attempt");
+}

@@ -16,7 +16,7 @@ pub trait Images: Debug + Send + Sync {
     /// Sees to it that the image of this task is there, as its pull policy says, and answers what it is.
     ///
     /// Idempotent; several fetches of one image at once may be one. `progress` is told how far it is, as often as the
-    /// backend says something. Dropping the future ends the waiting; what was transferred stays.
+    /// backend says something, and nothing where nothing is transferred. Dropping the future ends the waiting; what was transferred stays.
     /// Errors: `InvalidInput` if there is no such image or its name is malformed; `Unauthenticated` or `PermissionDenied` if
     /// the registry refuses the credentials; `Unavailable` if the registry or the engine cannot be reached; `Exhausted` if
     /// there is no room for it; `TimedOut` if the time limit of a fetch has passed.

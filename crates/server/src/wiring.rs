@@ -8,7 +8,7 @@ use gofer_backend::{BackendError, Clock, ErrorKind};
 use gofer_config::{Complaint, Config};
 use gofer_engine::{Engine, EngineOptions, EngineParts, Schedulers};
 use gofer_logs::{LogOptions, LogStore};
-use gofer_pipeline::Supported;
+use gofer_pipeline::{Feature, Supported};
 use gofer_scheduler::Scheduler;
 use gofer_storage::Storage;
 use gofer_types::SchedulerName;
@@ -135,6 +135,7 @@ fn engine_options(config: &Config, address: String) -> EngineOptions {
         max_followers: count(limits.max_followers),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         address,
+        supported: supported(),
         ..EngineOptions::default()
     }
 }
@@ -145,7 +146,7 @@ fn count(number: u32) -> usize {
 
 /// What this build can do beyond the core of the pipeline language.
 pub(crate) fn supported() -> Supported {
-    Supported::default()
+    Supported::default().with(Feature::AlwaysPull).with(Feature::RegistryAuth)
 }
 
 /// How large a pipeline may be, and between which bounds its time limits lie.

@@ -100,11 +100,50 @@ pub enum EventKind {
         /// Why.
         reason: String,
     },
+    /// The image of an attempt is being fetched, or was. Nothing is told of an image that is there.
+    Image {
+        /// For which task run.
+        task: TaskRef,
+        /// For which attempt of it.
+        attempt: AttemptId,
+        /// The image, as the author named it.
+        image: String,
+        /// The bytes that are there.
+        done: u64,
+        /// The bytes of all parts whose size is known so far; it may grow.
+        total: u64,
+        /// How far it is.
+        state: ImageState,
+    },
+}
+
+/// How far the fetch of an image is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageState {
+    /// It is on its way.
+    Fetching,
+    /// It is there.
+    Fetched {
+        /// Its digest, such as `sha256:...`.
+        digest: String,
+    },
+}
+
+impl ImageState {
+    /// The stable word.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Fetching => "fetching",
+            Self::Fetched { .. } => "fetched",
+        }
+    }
 }
 
 impl EventKind {
     /// All the stable words.
-    pub const WORDS: [&str; 10] = [
+    pub const WORDS: [&str; 11] = [
         "server_started",
         "namespace_created",
         "namespace_deleted",
@@ -115,6 +154,7 @@ impl EventKind {
         "cancel_requested",
         "task",
         "quarantined",
+        "image",
     ];
 
     /// The stable word for filters and JSON.
@@ -131,6 +171,7 @@ impl EventKind {
             Self::CancelRequested { .. } => "cancel_requested",
             Self::Task { .. } => "task",
             Self::Quarantined { .. } => "quarantined",
+            Self::Image { .. } => "image",
         }
     }
 
@@ -141,7 +182,7 @@ impl EventKind {
             Self::Run { run, .. } | Self::CancelRequested { run, .. } | Self::Quarantined { run, .. } => {
                 Some(run)
             }
-            Self::Task { task, .. } => Some(&task.run),
+            Self::Task { task, .. } | Self::Image { task, .. } => Some(&task.run),
             _ => None,
         }
     }

@@ -21,7 +21,7 @@ pub mod size;
 pub mod state;
 pub mod time;
 
-pub use event::{Event, EventKind};
+pub use event::{Event, EventKind, ImageState};
 pub use names::{AttemptId, LabelKey, NameError, Namespace, PipelineId, SchedulerName, TaskId, VariableName};
 pub use pipeline::{Pipeline, Task};
 pub use record::{

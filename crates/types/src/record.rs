@@ -120,6 +120,8 @@ pub enum Cause {
     Tasks(Vec<TaskId>),
     /// The stored record cannot be used; the text says why.
     Quarantined(String),
+    /// Its image is being fetched, so that it can be started.
+    FetchingImage(String),
 }
 
 /// One execution of one version of a pipeline.
@@ -216,4 +218,6 @@ pub struct AttemptRecord {
     pub handle: Option<String>,
     /// Whether the scheduler's thing has been removed.
     pub removed: bool,
+    /// The digest of the image that it runs, where the scheduler runs images and told it.
+    pub image: Option<String>,
 }

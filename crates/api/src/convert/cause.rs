@@ -23,7 +23,8 @@ pub(crate) fn cause(cause: &Cause) -> v1::Cause {
         | Cause::CannotStart(_)
         | Cause::Lost(_)
         | Cause::Cancelled(_)
-        | Cause::Quarantined(_) => {}
+        | Cause::Quarantined(_)
+        | Cause::FetchingImage(_) => {}
     }
     message
 }
@@ -46,6 +47,7 @@ pub(crate) const fn word(cause: &Cause) -> &'static str {
         Cause::RunDeadline(_) => "run_deadline",
         Cause::Tasks(_) => "tasks",
         Cause::Quarantined(_) => "quarantined",
+        Cause::FetchingImage(_) => "fetching_image",
     }
 }
 
@@ -68,6 +70,7 @@ pub(crate) fn text(cause: &Cause) -> String {
         Cause::RunDeadline(limit) => format!("the run's time limit of {} passed", Span::from(*limit)),
         Cause::Tasks(tasks) => format!("decided by {}", names(tasks)),
         Cause::Quarantined(why) => format!("set aside: {why}"),
+        Cause::FetchingImage(image) => format!("its image {image} is being fetched"),
     }
 }
 
@@ -115,6 +118,7 @@ mod tests {
             Cause::RunDeadline(Duration::from_secs(3600)),
             Cause::Tasks(tasks(7)),
             Cause::Quarantined("format 9 is not known".to_owned()),
+            Cause::FetchingImage("alpine:3".to_owned()),
         ];
         let lines: Vec<String> =
             all.iter().map(|cause| format!("{}: {}", word(cause), text(cause))).collect();

@@ -1,9 +1,10 @@
 //! Entries of the event log.
 
 use gofer_proto::v1;
-use gofer_types::{Event, EventKind, Namespace, PipelineRef, RunRef};
+use gofer_types::{Event, EventKind, ImageState, Namespace, PipelineRef, RunRef};
 
 use super::cause::{cause, text};
+use super::run::digest;
 use super::timestamp;
 
 /// An entry of the event log.
@@ -50,6 +51,20 @@ fn fill(message: &mut v1::Event, kind: &EventKind) {
             message.attempt = attempt.as_ref().map(ToString::to_string).unwrap_or_default();
             message.exit_code = *exit_code;
         }
+        EventKind::Image { task, attempt, image, done, total, state } => {
+            name_run(message, &task.run);
+            message.task = task.task.to_string();
+            message.attempt = attempt.to_string();
+            message.state = state.as_str().to_owned();
+            message.image = Some(v1::ImageProgress {
+                task: task.task.to_string(),
+                attempt: attempt.to_string(),
+                image: image.clone(),
+                done: *done,
+                total: *total,
+                digest: digest(state),
+            });
+        }
     }
 }
 
@@ -82,6 +97,13 @@ fn line(kind: &EventKind) -> String {
         EventKind::CancelRequested { run, reason } => format!("{run}: cancel requested: {reason}"),
         EventKind::Task { task, state, cause, .. } => format!("{task} {state}: {}", text(cause)),
         EventKind::Quarantined { run, reason } => format!("{run} set aside: {reason}"),
+        EventKind::Image { task, image, state: ImageState::Fetched { digest }, .. } => {
+            format!("{task}: {image} is there: {digest}")
+        }
+        EventKind::Image { task, image, total: 0, .. } => format!("{task}: fetching {image}"),
+        EventKind::Image { task, image, done, total, .. } => {
+            format!("{task}: fetching {image}, {done} of {total} bytes")
+        }
     }
 }
 
@@ -115,7 +137,15 @@ mod tests {
                 attempt: Some(AttemptId::from_u128(1)),
                 exit_code: Some(3),
             },
-            EventKind::Quarantined { run, reason: "format 9 is not known".to_owned() },
+            EventKind::Quarantined { run: run.clone(), reason: "format 9 is not known".to_owned() },
+            EventKind::Image {
+                task: run.task(TaskId::new("test").unwrap()),
+                attempt: AttemptId::from_u128(1),
+                image: "alpine:3".to_owned(),
+                done: 40,
+                total: 100,
+                state: ImageState::Fetching,
+            },
         ]
     }
 

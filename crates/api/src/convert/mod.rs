@@ -13,6 +13,6 @@ mod time;
 pub(crate) use event::event;
 pub(crate) use log::log_page;
 pub(crate) use pipeline::{diagnostic, namespace, pipeline, version};
-pub(crate) use run::{attempt, run, run_state, task_run};
+pub(crate) use run::{attempt, image, run, run_state, task_run};
 pub(crate) use system::status;
 pub(crate) use time::{duration, from_timestamp, timestamp};

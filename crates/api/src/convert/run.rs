@@ -1,9 +1,10 @@
 //! Runs, task runs and attempts.
 
+use gofer_engine::ImageNews;
 use gofer_proto::v1;
 use gofer_types::pipeline::Pipeline;
 use gofer_types::record::CancelRequest;
-use gofer_types::{AttemptRecord, RunRecord, RunState, TaskRunRecord, TaskState};
+use gofer_types::{AttemptRecord, ImageState, RunRecord, RunState, TaskRunRecord, TaskState};
 
 use super::cause::cause;
 use super::timestamp;
@@ -104,6 +105,27 @@ pub(crate) fn attempt(record: &AttemptRecord) -> v1::Attempt {
         started: record.started.map(timestamp),
         ended: record.ended.map(timestamp),
         exit: record.exit.as_ref().map(cause),
+        image_digest: record.image.clone().unwrap_or_default(),
+    }
+}
+
+/// How far the fetch of an image is.
+pub(crate) fn image(news: &ImageNews) -> v1::ImageProgress {
+    v1::ImageProgress {
+        task: news.task.task.to_string(),
+        attempt: news.attempt.to_string(),
+        image: news.image.clone(),
+        done: news.done,
+        total: news.total,
+        digest: digest(&news.state),
+    }
+}
+
+/// The digest of an image that is there; empty for one that is on its way.
+pub(crate) fn digest(state: &ImageState) -> String {
+    match state {
+        ImageState::Fetching => String::new(),
+        ImageState::Fetched { digest } => digest.clone(),
     }
 }
 

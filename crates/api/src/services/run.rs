@@ -54,6 +54,7 @@ fn update(update: &RunUpdate, config: &Pipeline) -> WatchRunResponse {
         run: update.run.as_ref().map(convert::run),
         tasks: update.tasks.iter().map(|task| convert::task_run(task, config)).collect(),
         seq: update.seq,
+        images: update.images.iter().map(convert::image).collect(),
     }
 }
 

@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use gofer_api::serve_in_process;
 use gofer_client::{Client, Followed, v1};
 
-use super::world::{World, client_options, options, run};
+use super::world::{World, client_options, options, register, run};
 
 #[tokio::test]
 async fn events_are_followed_from_now_on() {
@@ -76,4 +76,29 @@ async fn a_stream_ends_when_the_server_drains_and_goes_on_at_the_next_one() {
     }
     assert_eq!(lines, [b"one".to_vec(), b"two".to_vec()]);
     assert_eq!(interrupted, 1);
+}
+
+#[tokio::test]
+async fn a_watcher_sees_how_far_an_image_is_and_what_ran() {
+    let world = World::new().await;
+    let text = "id = \"p\"\ntask \"work\" \"fake:gate-go\" {\n  command = [\"fake:exit=0\"]\n}\n";
+    world.client.register_pipeline(register(text)).await.unwrap();
+    world.start("p").await;
+    let watch = v1::WatchRunRequest { run: Some(run("p", 1)) };
+    let mut updates = world.client.watch_run(watch).await.unwrap();
+    let (mut waits, mut images) = (Vec::new(), Vec::new());
+    while let Some(told) = updates.next().await {
+        let Followed::Item(update) = told.unwrap() else { continue };
+        waits.extend(update.tasks.iter().filter_map(|task| Some(task.cause.as_ref()?.kind.clone())));
+        images.extend(update.images);
+        if waits.iter().any(|kind| kind == "fetching_image") {
+            world.scheduler.open_gate("go");
+        }
+    }
+    let last = images.last().unwrap();
+    assert_eq!((last.task.as_str(), last.image.as_str(), last.done), ("work", "fake:gate-go", last.total));
+    let task = v1::GetTaskRunRequest { run: Some(run("p", 1)), task: "work".to_owned() };
+    let attempts = world.client.get_task_run(task).await.unwrap().attempts;
+    assert!(attempts[0].image_digest.starts_with("sha256:"));
+    assert_eq!((&attempts[0].image_digest, &attempts[0].id), (&last.digest, &last.attempt));
 }

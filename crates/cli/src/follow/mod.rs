@@ -222,7 +222,11 @@ impl<'a> Follower<'a> {
     ) -> Result<(), Failure> {
         let alone = self.shown.logs.is_none();
         match update {
-            Some(Ok(Followed::Item(update))) => self.tell(&live.progress.take(update))?,
+            Some(Ok(Followed::Item(update))) => {
+                let shown = if self.shown.header { update.images.as_slice() } else { &[] };
+                shown.iter().try_for_each(|image| self.ui.text(&live.printer.image(image)))?;
+                self.tell(&live.progress.take(update))?;
+            }
             Some(Ok(Followed::Interrupted(error))) if alone => {
                 self.ui.note(&format!("* {error}; trying again"));
             }

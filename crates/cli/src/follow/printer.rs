@@ -103,6 +103,20 @@ impl Printer {
         None
     }
 
+    /// How far an image is, as a line among the output of its task.
+    pub(crate) fn image(&self, image: &pb::ImageProgress) -> String {
+        let entry = pb::LogEntry { task: image.task.clone(), ..pb::LogEntry::default() };
+        let text = match (image.digest.is_empty(), image.total) {
+            (false, _) => format!("fetched {}", image.image),
+            (true, 0) => format!("fetching {}", image.image),
+            (true, total) => {
+                let percent = u128::from(image.done) * 100 / u128::from(total);
+                format!("fetching {} {percent} % of {}", image.image, size(total))
+            }
+        };
+        format!("{}{}\n", self.prefix(&entry, '*'), sanitize::plain(&text))
+    }
+
     fn gap(&self, entry: &pb::LogEntry, gap: &pb::LogGap) -> String {
         let amount = gap.bytes.map_or_else(|| "output".to_owned(), size);
         let text = format!("{amount} missing here: {}", sanitize::plain(&gap.cause));
@@ -144,6 +158,18 @@ mod tests {
         let mut printer = Printer::new(options, style);
         printer.expect(["fetch", "lint"]);
         printer
+    }
+
+    #[test]
+    fn an_image_that_is_fetched_is_told_beside_the_output() {
+        let task = "fetch".to_owned();
+        let mut image = pb::ImageProgress { task, image: "alpine:3.22".into(), ..Default::default() };
+        let printer = printer(LineOptions::default(), ColorChoice::Never);
+        assert_eq!(printer.image(&image), "  fetch * fetching alpine:3.22\n");
+        (image.done, image.total) = (1_342_177, 3_355_443);
+        assert_eq!(printer.image(&image), "  fetch * fetching alpine:3.22 39 % of 3.1 MiB\n");
+        image.digest = "sha256:abc".into();
+        assert_eq!(printer.image(&image), "  fetch * fetched alpine:3.22\n");
     }
 
     fn entry(task: &str, data: &[u8]) -> pb::LogEntry {

@@ -242,7 +242,7 @@ mod tests {
         };
         let tasks = vec![task("fetch", pb::TaskState::Succeeded, 2_100), test, package];
         let mut progress = Progress::default();
-        progress.take(pb::WatchRunResponse { run: Some(run), tasks, seq: 9 });
+        progress.take(pb::WatchRunResponse { run: Some(run), tasks, seq: 9, ..Default::default() });
         progress
     }
 
@@ -271,8 +271,12 @@ mod tests {
     #[test]
     fn only_what_changed_is_told() {
         let mut progress = failed();
-        let again =
-            pb::WatchRunResponse { run: progress.run.clone(), tasks: progress.tasks.clone(), seq: 10 };
+        let again = pb::WatchRunResponse {
+            run: progress.run.clone(),
+            tasks: progress.tasks.clone(),
+            seq: 10,
+            ..Default::default()
+        };
         assert!(progress.take(again).is_empty());
         assert_eq!(progress.seq, 10);
     }

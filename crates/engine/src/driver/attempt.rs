@@ -13,6 +13,7 @@ use gofer_scheduler::{Scheduler, TaskExit, TaskSpec, TaskStatus};
 use gofer_types::{AttemptId, Cause, TaskRef};
 use tokio::sync::{oneshot, watch};
 
+use super::image::{Brought, Carrier};
 use super::message::Message;
 use super::pump::pump;
 use super::seat::RunHandle;
@@ -126,7 +127,7 @@ impl Attempt {
         self.tell(Message::PutAway { task: self.place }).await;
     }
 
-    async fn tell(&self, message: Message) {
+    pub(super) async fn tell(&self, message: Message) {
         // a driver that is gone has stopped with the engine
         drop(self.run.mailbox.send(message).await);
     }
@@ -144,37 +145,75 @@ impl Attempt {
     /// Asks for the start until there is an answer, or until it is certain that it never ran.
     async fn start(&self, spec: &TaskSpec) -> Begun {
         let mut backoff = Backoff::new();
+        let mut carrier = Carrier::new(self, spec);
+        // an earlier server may have started it: then it is taken up, and its image is not asked for
+        let mut wanted = carrier.is_needed() && (!self.resumed || self.is_unknown().await);
+        let mut asked_for = self.resumed || !wanted;
         loop {
+            if std::mem::take(&mut wanted) && *self.wish.borrow() == Wish::None {
+                match carrier.bring().await {
+                    Brought::Refused(error) => return self.refused(&error).await,
+                    Brought::There | Brought::Unwanted => {}
+                }
+            }
             let after = if *self.wish.borrow() == Wish::None {
+                asked_for = true;
                 match self.scheduler.start(&self.id, spec).await {
-                    Ok(started) => return self.runs(started.handle).await,
+                    Ok(started) => {
+                        return self.runs(started.handle, started.image.or(carrier.digest)).await;
+                    }
+                    Err(error) if error.kind() == ErrorKind::NotFound && carrier.may_try_again() => {
+                        // its image has gone in between
+                        wanted = true;
+                        None
+                    }
                     Err(error) if !may_retry(&error) => return self.refused(&error).await,
                     Err(error) => {
                         tracing::debug!(task = %self.task, error = %error.chain(), "the start is not certain");
                         asked(&error)
                     }
                 }
-            } else if self.never_ran().await {
-                return Begun::Over;
+            } else if !asked_for || self.never_ran().await {
+                return self.unstarted().await;
             } else {
                 None
             };
             // look before anything else: the start may have taken effect
             match self.scheduler.inspect(&self.id).await {
-                Ok(TaskStatus::Running { handle }) => return self.runs(handle).await,
+                Ok(TaskStatus::Running { handle }) => return self.runs(handle, carrier.digest).await,
                 // it never ran, and nobody may say that it did: the end alone is told
                 Ok(TaskStatus::Ended(exit)) if matches!(exit.cause, Cause::CannotStart(_)) => {
                     return Begun::Runs;
                 }
-                Ok(TaskStatus::Ended(_)) => return self.runs(String::new()).await,
+                Ok(TaskStatus::Ended(_)) => return self.runs(String::new(), carrier.digest).await,
+                Err(_) if wanted => {}
                 Ok(TaskStatus::Starting) | Err(_) => self.wait_or_wish(backoff.next(after)).await,
             }
         }
     }
 
-    async fn runs(&self, handle: String) -> Begun {
-        self.tell(Message::Started { task: self.place, attempt: self.number, handle }).await;
+    /// Whether the scheduler says that it knows nothing of the attempt. Asked until it answers, or the attempt is to end.
+    async fn is_unknown(&self) -> bool {
+        let mut backoff = Backoff::new();
+        while *self.wish.borrow() == Wish::None {
+            match self.scheduler.inspect(&self.id).await {
+                Ok(_) => return false,
+                Err(error) if error.kind() == ErrorKind::NotFound => return true,
+                Err(error) => self.wait_or_wish(backoff.next(asked(&error))).await,
+            }
+        }
+        false
+    }
+
+    async fn runs(&self, handle: String, image: Option<String>) -> Begun {
+        self.tell(Message::Started { task: self.place, attempt: self.number, handle, image }).await;
         Begun::Runs
+    }
+
+    async fn unstarted(&self) -> Begun {
+        self.inner.uncertain.notify_one();
+        self.tell(Message::NeverRan { task: self.place, attempt: self.number }).await;
+        Begun::Over
     }
 
     async fn refused(&self, error: &BackendError) -> Begun {
@@ -191,12 +230,7 @@ impl Attempt {
             _ => return false,
         }
         // a removed id can never be started, should the start still be on its way
-        if self.scheduler.remove(&self.id).await.is_err() {
-            return false;
-        }
-        self.inner.uncertain.notify_one();
-        self.tell(Message::NeverRan { task: self.place, attempt: self.number }).await;
-        true
+        self.scheduler.remove(&self.id).await.is_ok()
     }
 
     fn grace(&self) -> Duration {

@@ -11,13 +11,14 @@ use gofer_records::Tx;
 use gofer_run_machine::Decision;
 use gofer_scheduler::TaskExit;
 use gofer_types::{
-    Actor, AttemptId, AttemptRecord, Cause, EventKind, RunRecord, RunState, TaskRunRecord, TaskState,
-    Timestamp,
+    Actor, AttemptId, AttemptRecord, Cause, EventKind, ImageState, RunRecord, RunState, TaskRunRecord,
+    TaskState, Timestamp,
 };
 use tokio::sync::oneshot;
 
 use super::spec::Prepared;
 use super::versions::Version;
+use crate::api::ImageNews;
 
 /// The records of one run.
 #[derive(Debug)]
@@ -250,6 +251,7 @@ impl Book {
             exit: None,
             handle: None,
             removed: false,
+            image: None,
         };
         self.attempts.insert(task, record);
         self.task(task, step.now).attempts.push(id.clone());
@@ -281,7 +283,12 @@ impl Book {
     }
 
     /// Records that an attempt runs.
-    pub(crate) fn attempt_started(&mut self, step: &mut Step, task: u32, handle: String) {
+    pub(crate) fn attempt_started(
+        &mut self,
+        step: &mut Step,
+        task: u32,
+        (handle, image): (String, Option<String>),
+    ) {
         let limit = self.attempt_limit(task);
         if let Some(attempt) = self.attempts.get_mut(&task)
             && attempt.started.is_none()
@@ -289,8 +296,20 @@ impl Book {
             attempt.started = Some(step.now);
             attempt.deadline = Some(step.now.plus(limit));
             attempt.handle = (!handle.is_empty()).then_some(handle);
+            attempt.image = image;
             step.dirty_attempts.insert(task);
         }
+    }
+
+    /// Tells of an image, and answers what the task waits for now if that is new.
+    pub(crate) fn image_news(&self, step: &mut Step, place: u32, news: ImageNews) -> Option<Cause> {
+        let ImageNews { task, attempt, image, done, total, state } = news;
+        let cause = match &state {
+            ImageState::Fetching => Cause::FetchingImage(image.clone()),
+            ImageState::Fetched { .. } => Cause::WaitingForScheduler,
+        };
+        step.event(Actor::System, EventKind::Image { task, attempt, image, done, total, state });
+        self.tasks.get(&place).is_some_and(|task| task.cause != cause).then_some(cause)
     }
 
     /// Records how an attempt ended.

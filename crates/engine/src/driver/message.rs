@@ -5,6 +5,8 @@ use gofer_types::RunRecord;
 use gofer_types::record::CancelRequest;
 use tokio::sync::oneshot;
 
+use crate::api::ImageNews;
+
 /// One message.
 #[derive(Debug)]
 pub(crate) enum Message {
@@ -16,6 +18,17 @@ pub(crate) enum Message {
         attempt: u32,
         /// What the scheduler calls it.
         handle: String,
+        /// The digest of the image that it runs, where that is known.
+        image: Option<String>,
+    },
+    /// The image of the attempt is being fetched, or was.
+    Image {
+        /// The task.
+        task: u32,
+        /// The number of the attempt.
+        attempt: u32,
+        /// What is told of it.
+        news: ImageNews,
     },
     /// It is certain that the attempt cannot be started.
     Refused {

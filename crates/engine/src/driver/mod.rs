@@ -10,6 +10,7 @@ mod committer;
 mod event_log;
 mod fate;
 mod hall;
+mod image;
 mod leftovers;
 mod message;
 mod perform;

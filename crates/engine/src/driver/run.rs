@@ -205,8 +205,13 @@ impl Driver {
 
     pub(super) fn take_message(&mut self, step: &mut Step, message: Message) {
         match message {
-            Message::Started { task, attempt, handle } => {
-                self.book.attempt_started(step, task, handle);
+            Message::Image { task, attempt, news } => {
+                if let Some(cause) = self.book.image_news(step, task, news) {
+                    self.take_in(step, Fact::Waits(task, attempt, cause));
+                }
+            }
+            Message::Started { task, attempt, handle, image } => {
+                self.book.attempt_started(step, task, (handle, image));
                 self.arm(task, attempt);
                 self.take_in(step, Fact::Started(task, attempt));
             }

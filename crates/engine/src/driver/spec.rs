@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gofer_pipeline::{Facts, evaluate};
-use gofer_scheduler::{PullPolicy, Scheduler, TaskLimits, TaskSpec};
+use gofer_scheduler::{PullPolicy, RegistryAuth, Scheduler, TaskLimits, TaskSpec};
 use gofer_types::pipeline::{Action, ReferenceRoot, Text};
-use gofer_types::{RunRecord, SchedulerName, Task};
+use gofer_types::{RunRecord, SchedulerName, SecretValue, Task};
 use sha2::{Digest, Sha256};
 
 use crate::options::Schedulers;
@@ -46,8 +46,8 @@ pub(crate) fn prepare(
     }
     let mut spec = TaskSpec {
         image: task.image.clone(),
-        pull: PullPolicy::default(),
-        registry_auth: None,
+        pull: if task.always_pull { PullPolicy::Always } else { PullPolicy::Missing },
+        registry_auth: registry_auth(task, &facts)?,
         entrypoint: task.entrypoint.as_ref().map(|texts| fill_all(texts, &facts)).transpose()?,
         command,
         workdir: task.workdir.clone(),
@@ -96,6 +96,13 @@ fn command(task: &Task, facts: &Facts) -> Result<Vec<String>, String> {
     }
 }
 
+/// Who the task is towards the registry. The errors name what is missing, and no value.
+fn registry_auth(task: &Task, facts: &Facts) -> Result<Option<RegistryAuth>, String> {
+    let Some(auth) = &task.registry_auth else { return Ok(None) };
+    let fill = |text| fill(text, facts).map_err(|error| format!("`registry_auth`: {error}"));
+    Ok(Some(RegistryAuth { user: fill(&auth.user)?, password: SecretValue::new(fill(&auth.pass)?) }))
+}
+
 fn environment(task: &Task, run: &RunRecord, facts: &Facts) -> Result<BTreeMap<String, String>, String> {
     let mut env = BTreeMap::new();
     for (name, text) in &task.env_vars {
@@ -140,7 +147,7 @@ fn check_size(spec: &TaskSpec) -> Result<(), String> {
     if nul { Err("its command or environment contains a NUL character".to_owned()) } else { Ok(()) }
 }
 
-/// The digest of what is asked for: every part with its length before it, so that no two specs share their bytes.
+/// The digest of what runs, and so not of how its image is fetched and as whom: every part with its length before it, so that no two specs share their bytes.
 fn digest(spec: &TaskSpec) -> String {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
@@ -170,4 +177,21 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_and_as_whom_an_image_is_fetched_is_not_a_part_of_the_digest() {
+        let image = "alpine:3".to_owned();
+        let plain = TaskSpec { image, command: vec!["true".to_owned()], ..TaskSpec::default() };
+        let auth = RegistryAuth { user: "me".to_owned(), password: SecretValue::new("canary") };
+        let fetched = TaskSpec { pull: PullPolicy::Always, registry_auth: Some(auth), ..plain.clone() };
+        assert_eq!(digest(&fetched), digest(&plain));
+        assert!(!format!("{fetched:?}").contains("canary"));
+        let other = TaskSpec { image: "alpine:4".to_owned(), ..plain.clone() };
+        assert_ne!(digest(&other), digest(&plain));
+    }
 }

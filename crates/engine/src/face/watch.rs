@@ -11,7 +11,7 @@ use gofer_types::{Cause, Event, EventKind, RunRecord, RunRef, RunState, TaskId, 
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::Engine;
-use crate::api::{RunUpdate, RunUpdates};
+use crate::api::{ImageNews, RunUpdate, RunUpdates};
 use crate::driver::Inner;
 use crate::error::{EngineError, Result};
 
@@ -65,7 +65,7 @@ impl Watch {
         self.over = run.state.is_terminal();
         self.tasks = tasks.iter().map(|task| (task.id.task.clone(), task.clone())).collect();
         self.run = Some(run.clone());
-        Ok(RunUpdate { run: Some(run), tasks, seq })
+        Ok(RunUpdate { run: Some(run), tasks, images: Vec::new(), seq })
     }
 
     /// The next changes.
@@ -74,12 +74,12 @@ impl Watch {
             self.inner.await_event(self.next).await?;
             let (events, next) = self.inner.events.read(self.next, STEP).await?;
             self.next = next;
-            let mut update = RunUpdate { run: None, tasks: Vec::new(), seq: next - 1 };
+            let mut update = RunUpdate { run: None, tasks: Vec::new(), images: Vec::new(), seq: next - 1 };
             let ours = events.iter().filter(|event| event.kind.run() == Some(&self.id)).map(Arc::clone);
             for event in ours.collect::<Vec<_>>() {
                 self.take(&event, &mut update).await?;
             }
-            if update.run.is_some() || !update.tasks.is_empty() {
+            if update.run.is_some() || !update.tasks.is_empty() || !update.images.is_empty() {
                 return Ok(update);
             }
             if events.is_empty() {
@@ -98,6 +98,18 @@ impl Watch {
                     update.tasks.retain(|other| other.id != record.id || other.state != record.state);
                     update.tasks.push(record.clone());
                 }
+            }
+            EventKind::Image { task, attempt, image, done, total, state } => {
+                let news = ImageNews {
+                    task: task.clone(),
+                    attempt: attempt.clone(),
+                    image: image.clone(),
+                    done: *done,
+                    total: *total,
+                    state: state.clone(),
+                };
+                update.images.retain(|other| other.task != news.task);
+                update.images.push(news);
             }
             EventKind::Run { state, cause, .. } => {
                 let known = self.run.as_ref().map_or(RunState::Queued, |run| run.state);

@@ -10,6 +10,7 @@
 mod admin;
 mod crashes;
 mod faults;
+mod images;
 mod life;
 mod limits;
 mod readers;
