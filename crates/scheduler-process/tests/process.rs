@@ -14,8 +14,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, join_all};
 use gofer_backend::{ErrorKind, Owner};
-use gofer_scheduler::conformance::shell::Places;
 use gofer_scheduler::conformance::Step;
+use gofer_scheduler::conformance::shell::Places;
 use gofer_scheduler::{
     LogCursor, LogItem, Scheduler, StartOutcome, StreamKind, TaskExit, TaskSpec, TaskStatus,
 };
@@ -263,11 +263,7 @@ async fn a_server_killed_at_any_moment_starts_nothing_twice(_: World) {
                 Cause::ExitCode(7),
                 "round {round}, task {number}"
             );
-            assert_eq!(
-                world.rooms.places.witnesses(&number.to_string()),
-                1,
-                "round {round}, task {number}"
-            );
+            assert_eq!(world.rooms.places.witnesses(&number.to_string()), 1, "round {round}, task {number}");
         }
         assert_eq!(scheduler.list().await.unwrap().len() as u128, TASKS);
     }
