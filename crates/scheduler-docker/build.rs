@@ -28,8 +28,8 @@ const KEPT: [&str; 8] = [
 const DROPPED: [&str; 4] = ["CARGO_TARGET_DIR", "CARGO_TARGET_TMPDIR", "_RUSTFLAGS", "_RUNNER"];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    for source in ["src", "Cargo.toml"] {
-        println!("cargo:rerun-if-changed={CRATE}/{source}");
+    for file in ["src", "Cargo.toml"] {
+        println!("cargo:rerun-if-changed={CRATE}/{file}");
     }
     println!("cargo:rerun-if-changed=build.rs");
     let out = PathBuf::from(env::var("OUT_DIR")?);

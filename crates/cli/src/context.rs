@@ -10,6 +10,7 @@ use gofer_types::Timestamp;
 use crate::address::Addresses;
 use crate::args::{Global, Hints, Paging};
 use crate::clock;
+use crate::embedded::Engines;
 use crate::remote;
 
 /// What a command works with.
@@ -25,6 +26,8 @@ pub(crate) struct Cx {
     pub(crate) now: Timestamp,
     /// Under which name deeds are recorded.
     pub(crate) actor: String,
+    /// Where engines of containers are looked for.
+    pub(crate) engines: Engines,
 }
 
 impl Cx {
@@ -44,7 +47,7 @@ impl Cx {
         ui.stdout_tty = around.stdout_tty;
         let addresses = Addresses::new(global.namespace.clone(), &global.addr, around);
         let actor = around.var("USER").or(around.var("LOGNAME")).unwrap_or_default().to_owned();
-        Ok(Self { ui, addresses, global, now, actor })
+        Ok(Self { ui, addresses, global, now, actor, engines: Engines::of(around) })
     }
 
     /// A connection to the server.

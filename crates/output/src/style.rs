@@ -44,7 +44,7 @@ pub struct Surroundings {
 
 impl Surroundings {
     /// The variables that are read besides those of flags.
-    pub const VARS: [&str; 12] = [
+    pub const VARS: [&str; 14] = [
         "NO_COLOR",
         "CLICOLOR_FORCE",
         "FORCE_COLOR",
@@ -57,6 +57,8 @@ impl Surroundings {
         "HOME",
         "USER",
         "LOGNAME",
+        "DOCKER_HOST",
+        "XDG_RUNTIME_DIR",
     ];
 
     /// Those of this process.

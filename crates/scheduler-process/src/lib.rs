@@ -26,6 +26,8 @@ mod backend;
 mod config;
 mod error;
 mod frame;
+#[cfg(feature = "harness")]
+pub mod harness;
 mod host;
 mod launch;
 mod live;

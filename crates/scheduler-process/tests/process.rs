@@ -14,8 +14,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, join_all};
 use gofer_backend::{ErrorKind, Owner};
+use gofer_scheduler::conformance::Step;
 use gofer_scheduler::conformance::shell::Places;
-use gofer_scheduler::conformance::{Harness, Step};
 use gofer_scheduler::{
     LogCursor, LogItem, Scheduler, StartOutcome, StreamKind, TaskExit, TaskSpec, TaskStatus,
 };
@@ -23,7 +23,7 @@ use gofer_scheduler_process::{ProcessConfig, ProcessScheduler};
 use gofer_testkit::wait_for;
 use gofer_types::{AttemptId, Cause};
 use libtest_mimic::{Arguments, Completion, Trial};
-use support::ProcessHarness;
+use support::Rooms;
 
 /// How many tasks a server of these tests starts, at the most, before it is killed.
 const TASKS: u128 = 40;
@@ -84,20 +84,20 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 struct World {
-    harness: ProcessHarness,
+    rooms: Rooms,
 }
 
 impl World {
     fn new() -> Self {
-        Self { harness: ProcessHarness::new() }
+        Self { rooms: Rooms::new() }
     }
 
     async fn open(&self) -> ProcessScheduler {
-        self.harness.open("ours").await
+        self.rooms.open("ours").await
     }
 
     fn root(&self) -> PathBuf {
-        self.harness.config().root
+        self.rooms.config().root
     }
 }
 
@@ -232,10 +232,10 @@ async fn tasks_of_a_killed_server_are_adopted_with_their_process_ids(world: Worl
         let number = number as u128;
         let status = scheduler.inspect(&id(number)).await.unwrap();
         assert_eq!(status, TaskStatus::Running { handle: handle.clone() });
-        let again = scheduler.start(&id(number), &marked(&world.harness.places, number)).await.unwrap();
+        let again = scheduler.start(&id(number), &marked(&world.rooms.places, number)).await.unwrap();
         assert_eq!((again.outcome, &again.handle), (StartOutcome::Adopted, handle));
     }
-    world.harness.places.open_gate("all");
+    world.rooms.places.open_gate("all");
     for summary in scheduler.list().await.unwrap() {
         let _ = scheduler.start(&summary.id, &sh("never")).await;
         if !matches!(summary.status, TaskStatus::Starting) {
@@ -243,7 +243,7 @@ async fn tasks_of_a_killed_server_are_adopted_with_their_process_ids(world: Worl
         }
     }
     for number in 0..handles.len() {
-        assert_eq!(world.harness.places.witnesses(&number.to_string()), 1);
+        assert_eq!(world.rooms.places.witnesses(&number.to_string()), 1);
     }
 }
 
@@ -254,20 +254,16 @@ async fn a_server_killed_at_any_moment_starts_nothing_twice(_: World) {
         let handles = killed_server(&world, 1, Duration::from_micros(round * 1700));
         cut += usize::from(handles.len() < TASKS as usize);
         let scheduler = world.open().await;
-        world.harness.places.open_gate("all");
+        world.rooms.places.open_gate("all");
         for number in 0..TASKS {
             // Whatever the server had come to: asked again, it ends exactly once.
-            scheduler.start(&id(number), &marked(&world.harness.places, number)).await.unwrap();
+            scheduler.start(&id(number), &marked(&world.rooms.places, number)).await.unwrap();
             assert_eq!(
                 wait(&scheduler, &id(number)).await,
                 Cause::ExitCode(7),
                 "round {round}, task {number}"
             );
-            assert_eq!(
-                world.harness.places.witnesses(&number.to_string()),
-                1,
-                "round {round}, task {number}"
-            );
+            assert_eq!(world.rooms.places.witnesses(&number.to_string()), 1, "round {round}, task {number}");
         }
         assert_eq!(scheduler.list().await.unwrap().len() as u128, TASKS);
     }
@@ -278,14 +274,14 @@ async fn two_servers_that_start_the_same_task_start_it_once(world: World) {
     let (one, other) = (world.open().await, world.open().await);
     let mut ran = 0;
     for number in 0..60 {
-        let (id, task) = (id(number), marked(&world.harness.places, number));
-        world.harness.places.open_gate("all");
+        let (id, task) = (id(number), marked(&world.rooms.places, number));
+        world.rooms.places.open_gate("all");
         let (first, second) = tokio::join!(in_time(one.start(&id, &task)), in_time(other.start(&id, &task)));
         let outcomes = [first.unwrap().outcome, second.unwrap().outcome];
         assert_eq!(outcomes.iter().filter(|outcome| **outcome == StartOutcome::Created).count(), 1);
         assert_eq!(wait(&one, &id).await, Cause::ExitCode(7));
         assert_eq!(wait(&other, &id).await, Cause::ExitCode(7));
-        ran += world.harness.places.witnesses(&number.to_string());
+        ran += world.rooms.places.witnesses(&number.to_string());
     }
     assert_eq!(ran, 60, "each ran once");
 }
@@ -329,7 +325,7 @@ async fn a_shim_that_was_killed_while_no_server_lived_is_noticed(world: World) {
 
 /// A server whose shims do something first and then have no number left for one more open file.
 async fn with_poor_shims(world: &World, first: &str) -> ProcessScheduler {
-    let mut config = world.harness.config();
+    let mut config = world.rooms.config();
     let script = format!("{first} ulimit -n 4; exec /proc/{}/exe \"$@\"", std::process::id());
     let args = std::mem::replace(&mut config.shim.args, vec!["-c".into(), script, "sh".into()]);
     config.shim.program = "/bin/sh".into();
@@ -358,7 +354,7 @@ async fn a_shim_that_cannot_claim_leaves_a_running_task_alone(world: World) {
 }
 
 async fn a_shim_is_in_a_session_of_its_own_before_it_is_told_what_to_run(world: World) {
-    let shim = world.harness.config().shim;
+    let shim = world.rooms.config().shim;
     let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(&shim.program);
@@ -397,7 +393,7 @@ async fn fifty_megabytes_arrive_unchanged(world: World) {
 
 async fn a_log_beyond_the_limit_ends_with_a_gap_of_the_right_size(world: World) {
     let config =
-        ProcessConfig { max_log: gofer_types::ByteSize::from_bytes(100_000), ..world.harness.config() };
+        ProcessConfig { max_log: gofer_types::ByteSize::from_bytes(100_000), ..world.rooms.config() };
     let scheduler = ProcessScheduler::open("test", Owner("ours".to_owned()), config).await.unwrap();
     scheduler.start(&id(1), &sh("head -c 3000000 /dev/zero; exit 3")).await.unwrap();
     assert_eq!(wait(&scheduler, &id(1)).await, Cause::ExitCode(3));
@@ -446,7 +442,7 @@ async fn a_task_inherits_nothing_of_the_server(world: World) {
 
 async fn two_hundred_tasks_run_at_once(world: World) {
     let scheduler = Arc::new(world.open().await);
-    let places = &world.harness.places;
+    let places = &world.rooms.places;
     let starts = (0..200_u128).map(|number| {
         let steps = [Step::Gate("all".to_owned()), Step::Exit(i32::try_from(number % 250).unwrap())];
         let spec = TaskSpec { command: places.command(&steps), ..spec(&[]) };
@@ -621,7 +617,7 @@ async fn a_follower_is_told_when_the_scheduler_is_closed(world: World) {
     drop(scheduler);
     assert_eq!(in_time(stream.next()).await.unwrap().unwrap_err().kind(), ErrorKind::Unavailable);
     assert!(in_time(stream.next()).await.is_none());
-    let scheduler = world.harness.connect().await;
+    let scheduler = world.open().await;
     in_time(scheduler.stop(&id(1), Duration::ZERO)).await.unwrap();
 }
 

@@ -58,11 +58,12 @@ pub(crate) fn sled(instance: &Instance, place: &Place) -> Result<Opening<dyn Sto
     Ok(Box::pin(blocking(move || gofer_storage_sled::open(&name, &config, &data_dir))))
 }
 
+/// The settings of a scheduler of processes, with what comes from elsewhere.
 #[cfg(feature = "scheduler-process")]
-pub(crate) fn process(
+pub(crate) fn process_config(
     instance: &Instance,
     place: &Place,
-) -> Result<Opening<dyn gofer_scheduler::Scheduler>, Complaint> {
+) -> Result<gofer_scheduler_process::ProcessConfig, Complaint> {
     let mut config: gofer_scheduler_process::ProcessConfig = instance.settings()?;
     if !instance.settings::<toml::Table>()?.contains_key("max_log") {
         config.max_log = place.max_log;
@@ -71,6 +72,15 @@ pub(crate) fn process(
         config.root = std::path::PathBuf::from(&instance.name);
     }
     config.root = place.data_dir.join(&config.root);
+    Ok(config)
+}
+
+#[cfg(feature = "scheduler-process")]
+pub(crate) fn process(
+    instance: &Instance,
+    place: &Place,
+) -> Result<Opening<dyn gofer_scheduler::Scheduler>, Complaint> {
+    let config = process_config(instance, place)?;
     let (name, data_dir) = (instance.name.clone(), place.data_dir.clone());
     Ok(Box::pin(async move {
         let owner = crate::owner::of(&data_dir)?;

@@ -90,6 +90,12 @@ fn schedulers() -> Vec<Kind<dyn Scheduler>> {
     ]
 }
 
+/// Whether this binary was built with schedulers of this kind.
+#[must_use]
+pub fn has_scheduler(kind: &str) -> bool {
+    schedulers().iter().any(|known| known.name == kind && matches!(known.offer, Offer::Built(_)))
+}
+
 /// Plans the default storage. The others are only checked: nothing opens them.
 pub(crate) fn storage(
     family: &Family,

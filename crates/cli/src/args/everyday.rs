@@ -59,8 +59,10 @@ pub(crate) struct Local {
 /// What runs the tasks of `local` and `dev`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scheduler {
-    /// The best one that there is: processes.
+    /// Containers if a Docker engine answers and every task names an image, else processes.
     Auto,
+    /// Containers of a Docker engine.
+    Docker,
     /// Processes of this machine.
     Process,
 }

@@ -11,7 +11,7 @@ pub(crate) fn fields(command: &Command) -> Option<Vec<&'static str>> {
     match command {
         Command::Init(args) => Some(if args.list { of::<views::Page>() } else { of::<views::Done>() }),
         Command::Local(_) => Some(both::<views::LogLine, views::End>()),
-        Command::Dev(_) | Command::Completion(_) => None,
+        Command::Dev(_) | Command::Backend(_) | Command::Completion(_) => None,
         Command::Up(args) if args.start => None,
         Command::Up(_) => Some(of::<views::Plan>()),
         Command::Start(_) => Some([of::<views::Run>(), both::<views::LogLine, views::End>()].concat()),

@@ -21,7 +21,8 @@ pub(crate) use everyday::{
     Variables,
 };
 pub(crate) use server::{
-    Completion, ConfigFile, ConfigShow, Doctor, Explain, Server, ServerConfig, ServerStart, Status,
+    Backend, BackendCheck, Completion, ConfigFile, ConfigShow, Doctor, Explain, Server, ServerConfig,
+    ServerStart, Status,
 };
 
 const GLOBAL: &str = "Global options";
@@ -56,7 +57,7 @@ pub(crate) struct Global {
     pub(crate) output: Format,
     /// JSON, or with =a,b only these fields of it
     #[arg(long, global = true, num_args = 0..=1, require_equals = true, default_missing_value = "*")]
-    #[arg(value_name = "FIELDS", help_heading = GLOBAL)]
+    #[arg(value_name = "FIELDS", help_heading = GLOBAL, hide_short_help = true)]
     pub(crate) json: Option<String>,
     /// Tables without headers
     #[arg(long, global = true, help_heading = GLOBAL, hide_short_help = true)]
@@ -142,6 +143,9 @@ pub(crate) enum Command {
     /// The server itself
     #[command(subcommand)]
     Server(Server),
+    /// What stands behind a server
+    #[command(subcommand)]
+    Backend(Backend),
     /// Find what is wrong with this machine, the server and its backends
     Doctor(Doctor),
     /// Explain the code of an error, or a state

@@ -12,7 +12,7 @@ const NOT_YET: &[&str] = &[
     "object",
     "token",
     "role",
-    "backend",
+    "backend list",
     "plugin",
     "login",
     "logout",

@@ -63,6 +63,24 @@ pub(crate) struct ConfigShow {
     pub(crate) sources: bool,
 }
 
+/// What stands behind a server.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Backend {
+    /// Find out whether a configured scheduler keeps every promise; needs no server running
+    Check(BackendCheck),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackendCheck {
+    /// Its name in the configuration
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    /// Only promises with this text in their names
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) filter: Option<String>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
     #[command(flatten)]

@@ -51,13 +51,14 @@ impl Place {
 /// `dev`.
 pub(super) async fn dev(cx: &Cx, args: Dev) -> Result<Exit, Failure> {
     let watcher = Watcher::new(&args.dir).map_err(|cause| Failure::file("watch", &args.dir, &cause))?;
+    let chosen = embedded::choose(args.scheduler, &cx.engines, None).await?;
     let place = Place::choose(&args)?;
     let log = place.path().join("server.log");
     let (filter, file) = if cx.ui.verbose > 0 { ("debug", None) } else { ("info", Some(log.clone())) };
     embedded::log(filter, false, file)?;
-    let config = embedded::dev_config(args.port, place.path(), args.scheduler)?;
+    let config = embedded::dev_config(args.port, place.path(), &chosen)?;
     let server = embedded::start(config).await.map_err(for_dev)?;
-    cx.ui.note(&banner(&args, &place, &server));
+    cx.ui.note(&banner(&args, &place, &server, &chosen));
     let address = server.address().to_string();
     let client = remote::connect(&address, cx.global.timeout, &cx.actor).await?;
     let ended = server.run_until(serve(cx, &args.dir, &client, &watcher)).await;
@@ -80,7 +81,8 @@ fn for_dev(mut failure: Failure) -> Failure {
     failure
 }
 
-fn banner(args: &Dev, place: &Place, server: &RunningServer) -> String {
+fn banner(args: &Dev, place: &Place, server: &RunningServer, chosen: &embedded::Chosen) -> String {
+    let scheduler = &chosen.told;
     let address = server.address();
     let data = match place {
         Place::Kept(path) => format!("{:<26} kept; --ephemeral to forget", path.display()),
@@ -92,7 +94,7 @@ fn banner(args: &Dev, place: &Place, server: &RunningServer) -> String {
         "gofer {} dev server            not for production: no login, loopback only\n  \
            api        {address} (grpc)\n  \
            data       {data}\n  \
-           scheduler  process                    tasks run on this machine, without a sandbox; images are ignored\n  \
+           scheduler  {scheduler}\n  \
            watching   {dir}/*.hcl\n\
          press Ctrl-C to stop; in another terminal: {flag}gofer start PIPELINE",
         env!("CARGO_PKG_VERSION")

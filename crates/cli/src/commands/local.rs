@@ -24,12 +24,15 @@ pub(super) async fn local(cx: &Cx, args: Local) -> Result<Exit, Failure> {
     for warning in &file.warnings {
         cx.ui.note(warning.trim_end());
     }
+    let imageless = file.pipeline.tasks.iter().find(|task| task.image.is_empty());
+    let chosen =
+        embedded::choose(args.scheduler, &cx.engines, imageless.map(|task| task.id.as_str())).await?;
     let source = runnable(cx, file);
     // Before anything is started that would outlive this process.
     let mut stops = Stops::of_owner()?;
-    cx.ui.note("note: scheduler process: tasks run on this machine, without a sandbox; images are ignored");
+    cx.ui.note(&format!("note: scheduler {}", chosen.told));
     embedded::log(if cx.ui.verbose > 0 { "debug" } else { "error" }, false, None)?;
-    let server = embedded::local(args.scheduler, &cx.actor).await?;
+    let server = embedded::local(chosen, &cx.actor).await?;
     let outcome = run(cx, &server.client(), source, variables, &mut stops).await;
     if let Some(kept) = server.shutdown(args.keep).await {
         let kept = kept.display();

@@ -1,5 +1,6 @@
 //! What the commands do. One file a noun; this one only hands over.
 
+mod backend;
 mod dev;
 mod doctor;
 mod event;
@@ -46,6 +47,7 @@ pub(crate) async fn dispatch(cx: &Cx, command: Command) -> Result<Exit, Failure>
         Command::Server(Server::Start(args)) => server::start(cx, args).await,
         Command::Server(Server::Config(command)) => server::config(cx, command),
         Command::Server(Server::Health) => server::health(cx).await,
+        Command::Backend(command) => backend::dispatch(cx, command).await,
         Command::Doctor(args) => doctor::doctor(cx, args).await,
         Command::Explain(args) => explain::explain(cx, args.topic.as_deref()),
         Command::Completion(args) => completion(cx, args.shell),

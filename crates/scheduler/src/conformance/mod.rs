@@ -111,6 +111,26 @@ pub fn main(harness: impl Harness) -> ExitCode {
         .exit_code()
 }
 
+/// How the suite ended, in cases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// Promises that were kept.
+    pub kept: u64,
+    /// Promises that were broken.
+    pub broken: u64,
+    /// Promises that the backend does not make.
+    pub ignored: u64,
+}
+
+/// Runs the cases whose names contain `filter` from within a program: each is named on standard output, with how it ended.
+/// It blocks, and must not be called on a thread of a runtime.
+#[must_use]
+pub fn check(harness: &Arc<dyn Harness>, filter: Option<String>) -> Outcome {
+    let arguments = Arguments { filter, ..Arguments::default() };
+    let end = libtest_mimic::run(&arguments, trials("", harness));
+    Outcome { kept: end.num_passed, broken: end.num_failed, ignored: end.num_ignored }
+}
+
 fn runtime() -> Result<tokio::runtime::Runtime, String> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -1,5 +1,8 @@
 //! The server inside the program: the only place of the command line that knows `gofer-server` and `gofer-config`.
 
+mod check;
+mod scheduler;
+
 use std::path::{Path, PathBuf};
 
 use gofer_config::{Complaint, Config, Plan, Sources};
@@ -7,7 +10,10 @@ use gofer_output::error::Failure;
 use gofer_output::exit::Exit;
 use gofer_server::{LocalOptions, LocalServer, Logging, RunningServer, StartError};
 
-use crate::args::{ConfigFile, Scheduler, ServerStart};
+use crate::args::{ConfigFile, ServerStart};
+
+pub(crate) use check::check;
+pub(crate) use scheduler::{Chosen, Engines, choose};
 
 /// Reads and checks a configuration, also against the backends that there are. No I/O but the file.
 pub(crate) fn plan(file: &ConfigFile, overrides: Vec<String>) -> Result<Plan, Failure> {
@@ -26,22 +32,15 @@ pub(crate) fn overrides(args: &ServerStart) -> Vec<String> {
 }
 
 /// The configuration of a server for development: loopback only, no file, no environment.
-pub(crate) fn dev_config(port: u16, data: &Path, scheduler: Scheduler) -> Result<Config, Failure> {
+pub(crate) fn dev_config(port: u16, data: &Path, chosen: &Chosen) -> Result<Config, Failure> {
     let mut overrides = vec![
         format!("server.listen=127.0.0.1:{port}"),
         format!("server.data_dir={}", absolute(data).display()),
     ];
-    overrides.extend(chosen(scheduler));
+    overrides.extend(chosen.overrides.iter().cloned());
     let sources = Sources { overrides, ..Sources::default() };
     let plan = gofer_config::plan(&sources).map_err(|complaints| rejected(&complaints))?;
     Ok(plan.config)
-}
-
-fn chosen(scheduler: Scheduler) -> Option<String> {
-    match scheduler {
-        Scheduler::Auto => None,
-        Scheduler::Process => Some("scheduler.default=process".to_owned()),
-    }
 }
 
 fn absolute(path: &Path) -> PathBuf {
@@ -54,10 +53,10 @@ pub(crate) async fn start(config: Config) -> Result<RunningServer, Failure> {
 }
 
 /// Starts the server of `gofer local`.
-pub(crate) async fn local(scheduler: Scheduler, actor: &str) -> Result<LocalServer, Failure> {
+pub(crate) async fn local(chosen: Chosen, actor: &str) -> Result<LocalServer, Failure> {
     let options = LocalOptions {
         data: None,
-        overrides: chosen(scheduler).into_iter().collect(),
+        overrides: chosen.overrides,
         actor: (!actor.is_empty()).then(|| actor.to_owned()),
     };
     gofer_server::local(options).await.map_err(|error| not_started(&error))

@@ -1,0 +1,91 @@
+//! Checks a configured backend with the suite of its trait: every promise by name, kept or broken.
+//!
+//! Here is the list of kinds that can be checked. Each supplies the harness of its own crate, behind a feature of it.
+
+use std::sync::Arc;
+
+use gofer_backend::BackendError;
+use gofer_config::{Config, Instance};
+use gofer_scheduler::conformance::{self, Harness, Outcome};
+
+use crate::error::StartError;
+use crate::registry::Place;
+
+/// Why a backend was not checked.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// The configuration has no such backend.
+    #[error("there is no backend `{name}`")]
+    NoSuch {
+        /// What was asked for.
+        name: String,
+        /// The schedulers that there are.
+        known: Vec<String>,
+    },
+    /// It is of a family or a kind without a check.
+    #[error("`{name}` is a {family} of kind `{kind}`, which cannot be checked yet")]
+    NotYet {
+        /// Its name.
+        name: String,
+        /// Its family.
+        family: &'static str,
+        /// Its kind.
+        kind: String,
+    },
+    /// Its settings are wrong, or it cannot be opened, so that there is nothing to check.
+    #[error("the backend cannot be opened")]
+    Open(#[source] StartError),
+    /// The suite itself failed.
+    #[error("the check ended before its end")]
+    Broken(#[source] tokio::task::JoinError),
+}
+
+/// Runs the suite against the scheduler with this name, or those cases whose names contain `filter`. The cases are named on
+/// standard output. Must be called within a tokio runtime.
+pub async fn check_backend(config: &Config, name: &str, filter: Option<&str>) -> Result<Outcome, CheckError> {
+    let instance = find(config, name)?;
+    let place = Place { data_dir: config.server.data_dir.clone(), max_log: config.logs.max_bytes_per_task };
+    let harness = harness(instance, &place).await?;
+    let filter = filter.map(str::to_owned);
+    // The suite has runtimes of its own.
+    tokio::task::spawn_blocking(move || conformance::check(&harness, filter))
+        .await
+        .map_err(CheckError::Broken)
+}
+
+fn find<'a>(config: &'a Config, name: &str) -> Result<&'a Instance, CheckError> {
+    if let Some(instance) = config.scheduler.get(name) {
+        return Ok(instance);
+    }
+    Err(match config.storage.get(name) {
+        Some(storage) => not_yet(storage),
+        None => {
+            let known = config.scheduler.instances.iter().map(|one| one.name.clone()).collect();
+            CheckError::NoSuch { name: name.to_owned(), known }
+        }
+    })
+}
+
+fn not_yet(instance: &Instance) -> CheckError {
+    CheckError::NotYet { name: instance.name.clone(), family: instance.family, kind: instance.kind.clone() }
+}
+
+/// One arm a kind. What is opened here is opened again by every case; once before, so that a wrong setting is told once.
+async fn harness(instance: &Instance, place: &Place) -> Result<Arc<dyn Harness>, CheckError> {
+    match instance.kind.as_str() {
+        #[cfg(feature = "scheduler-process")]
+        "process" => {
+            let config = crate::backends::process_config(instance, place);
+            let config = config.map_err(|complaint| CheckError::Open(StartError::Config(vec![complaint])))?;
+            let harness = gofer_scheduler_process::harness::ProcessHarness::new(config);
+            let harness = harness.map_err(|cause| unopened(instance, cause))?;
+            harness.open("first").await.map_err(|cause| unopened(instance, cause))?;
+            Ok(Arc::new(harness))
+        }
+        _ => Err(not_yet(instance)),
+    }
+}
+
+fn unopened(instance: &Instance, cause: BackendError) -> CheckError {
+    CheckError::Open(StartError::Backend { family: instance.family, name: instance.name.clone(), cause })
+}
