@@ -89,11 +89,12 @@ pub(crate) fn process(
     }))
 }
 
+/// The settings of a scheduler of containers, with what comes from elsewhere.
 #[cfg(feature = "scheduler-docker")]
-pub(crate) fn docker(
+pub(crate) fn docker_config(
     instance: &Instance,
     place: &Place,
-) -> Result<Opening<dyn gofer_scheduler::Scheduler>, Complaint> {
+) -> Result<gofer_scheduler_docker::DockerConfig, Complaint> {
     let mut config: gofer_scheduler_docker::DockerConfig = instance.settings()?;
     if !instance.settings::<toml::Table>()?.contains_key("max_log") {
         config.max_log = place.max_log.max(gofer_scheduler_docker::LEAST_LOG);
@@ -103,6 +104,15 @@ pub(crate) fn docker(
     }
     config.root = place.data_dir.join(&config.root);
     config.validate().map_err(|(key, error)| instance.refuse(key, error.message()))?;
+    Ok(config)
+}
+
+#[cfg(feature = "scheduler-docker")]
+pub(crate) fn docker(
+    instance: &Instance,
+    place: &Place,
+) -> Result<Opening<dyn gofer_scheduler::Scheduler>, Complaint> {
+    let config = docker_config(instance, place)?;
     let (name, data_dir) = (instance.name.clone(), place.data_dir.clone());
     Ok(Box::pin(async move {
         let owner = crate::owner::of(&data_dir)?;

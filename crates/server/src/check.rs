@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use gofer_backend::BackendError;
 use gofer_config::{Config, Instance};
 use gofer_scheduler::conformance::{self, Harness, Outcome};
@@ -40,17 +41,39 @@ pub enum CheckError {
     Broken(#[source] tokio::task::JoinError),
 }
 
-/// Runs the suite against the scheduler with this name, or those cases whose names contain `filter`. The cases are named on
-/// standard output. Must be called within a tokio runtime.
-pub async fn check_backend(config: &Config, name: &str, filter: Option<&str>) -> Result<Outcome, CheckError> {
+/// What is checked of a backend.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CheckOptions {
+    /// Only the cases whose names contain this.
+    pub filter: Option<String>,
+    /// The image whose programs the tasks of the suite are made of, where the scheduler runs images: it must have a shell
+    /// and what a busybox has.
+    pub image: String,
+}
+
+/// Runs the suite against the scheduler with this name. The cases are named on standard output. Must be called within a
+/// tokio runtime.
+pub async fn check_backend(
+    config: &Config,
+    name: &str,
+    options: &CheckOptions,
+) -> Result<Outcome, CheckError> {
     let instance = find(config, name)?;
     let place = Place { data_dir: config.server.data_dir.clone(), max_log: config.logs.max_bytes_per_task };
-    let harness = harness(instance, &place).await?;
-    let filter = filter.map(str::to_owned);
+    let Prepared { harness, tidy, folder } = prepare(instance, &place, &options.image).await?;
+    let filter = options.filter.clone();
     // The suite has runtimes of its own.
-    tokio::task::spawn_blocking(move || conformance::check(&harness, filter))
-        .await
-        .map_err(CheckError::Broken)
+    let outcome = tokio::task::spawn_blocking(move || conformance::check(&harness, filter)).await;
+    tidy.await;
+    drop(folder);
+    outcome.map_err(CheckError::Broken)
+}
+
+/// A suite that can be run, and what is to be done when it was.
+struct Prepared {
+    harness: Arc<dyn Harness>,
+    tidy: BoxFuture<'static, ()>,
+    folder: Option<tempfile::TempDir>,
 }
 
 fn find<'a>(config: &'a Config, name: &str) -> Result<&'a Instance, CheckError> {
@@ -71,7 +94,7 @@ fn not_yet(instance: &Instance) -> CheckError {
 }
 
 /// One arm a kind. What is opened here is opened again by every case; once before, so that a wrong setting is told once.
-async fn harness(instance: &Instance, place: &Place) -> Result<Arc<dyn Harness>, CheckError> {
+async fn prepare(instance: &Instance, place: &Place, image: &str) -> Result<Prepared, CheckError> {
     match instance.kind.as_str() {
         #[cfg(feature = "scheduler-process")]
         "process" => {
@@ -80,10 +103,32 @@ async fn harness(instance: &Instance, place: &Place) -> Result<Arc<dyn Harness>,
             let harness = gofer_scheduler_process::harness::ProcessHarness::new(config);
             let harness = harness.map_err(|cause| unopened(instance, cause))?;
             harness.open("first").await.map_err(|cause| unopened(instance, cause))?;
-            Ok(Arc::new(harness))
+            Ok(Prepared { harness: Arc::new(harness), tidy: Box::pin(std::future::ready(())), folder: None })
         }
+        #[cfg(feature = "scheduler-docker")]
+        "docker" => docker(instance, place, image).await,
         _ => Err(not_yet(instance)),
     }
+}
+
+#[cfg(feature = "scheduler-docker")]
+async fn docker(instance: &Instance, place: &Place, image: &str) -> Result<Prepared, CheckError> {
+    let config = crate::backends::docker_config(instance, place);
+    let config = config.map_err(|complaint| CheckError::Open(StartError::Config(vec![complaint])))?;
+    // What the suite removes is nothing that a server must remember.
+    let folder = tempfile::tempdir().map_err(|cause| {
+        CheckError::Open(StartError::DataDir { path: std::env::temp_dir(), cause })
+    })?;
+    let root = folder.path().to_owned();
+    let harness = gofer_scheduler_docker::harness::DockerHarness::new(config, image, root).await;
+    let harness = Arc::new(harness.map_err(|cause| unopened(instance, cause))?);
+    let used = Arc::clone(&harness);
+    let tidy = Box::pin(async move {
+        if let Err(fault) = used.tidy().await {
+            tracing::warn!(error = fault.chain(), "something of the suite is left at the engine");
+        }
+    });
+    Ok(Prepared { harness, tidy, folder: Some(folder) })
 }
 
 fn unopened(instance: &Instance, cause: BackendError) -> CheckError {

@@ -21,7 +21,7 @@ mod registry;
 mod wiring;
 
 pub use backends::shim_main;
-pub use check::{CheckError, check_backend};
+pub use check::{CheckError, CheckOptions, check_backend};
 pub use clock::SystemClock;
 pub use docker::{DockerEngine, NoDocker, docker_answers};
 pub use error::StartError;

@@ -79,6 +79,9 @@ pub(crate) struct BackendCheck {
     /// Only promises with this text in their names
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
+    /// The image for the tasks of the check, where there are images: with a shell and what a busybox has
+    #[arg(long, value_name = "IMAGE", default_value = "busybox:1.37")]
+    pub(crate) image: String,
 }
 
 #[derive(Debug, Args)]

@@ -2,14 +2,15 @@
 
 use gofer_output::error::Failure;
 use gofer_output::exit::Exit;
-use gofer_server::CheckError;
+use gofer_server::{CheckError, CheckOptions};
 
 use crate::args::BackendCheck;
 
 /// Runs the suite against a backend; answers how many promises it kept.
 pub(crate) async fn check(args: &BackendCheck) -> Result<u64, Failure> {
     let plan = super::plan(&args.file, Vec::new())?;
-    let checked = gofer_server::check_backend(&plan.config, &args.name, args.filter.as_deref()).await;
+    let options = CheckOptions { filter: args.filter.clone(), image: args.image.clone() };
+    let checked = gofer_server::check_backend(&plan.config, &args.name, &options).await;
     let outcome = checked.map_err(|error| not_checked(&error))?;
     let all = outcome.kept + outcome.broken;
     match (&args.filter, all, outcome.broken) {
@@ -31,7 +32,7 @@ fn not_checked(error: &CheckError) -> Failure {
             .hint(format!("the schedulers are {}", known.join(", ")))
             .next("gofer server config show"),
         CheckError::NotYet { .. } => {
-            Failure::new("E0521", Exit::Invalid, error).hint("schedulers of kind `process` can be checked")
+            Failure::new("E0521", Exit::Invalid, error).hint("schedulers of the kinds `process` and `docker` can be checked")
         }
         CheckError::Open(error) => super::not_started(error),
         CheckError::Broken(cause) => Failure::internal(error).because(cause),

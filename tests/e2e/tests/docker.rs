@@ -1,0 +1,50 @@
+//! The binary and a real Docker engine: tasks in containers, the server killed around them.
+//!
+//! Without an engine each of these is ignored, with the reason.
+#![expect(clippy::expect_used, reason = "a test that cannot go on fails, and says why")]
+
+#[path = "docker/crash.rs"]
+mod crash;
+#[path = "docker/everyday.rs"]
+mod everyday;
+#[path = "docker/gofer_ci.rs"]
+mod gofer_ci;
+
+use std::process::ExitCode;
+
+use gofer_testkit::docker::{Docker, engine_for_tests, test_image};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+type Test = (&'static str, fn(&Docker) -> Result<(), Failed>);
+
+const TESTS: &[Test] = &[
+    ("thirty_kills_of_the_server_leave_its_containers_alone_and_tell_every_end", crash::thirty_kills),
+    ("a_local_run_takes_the_engine_that_answers_and_says_so", everyday::local_takes_the_engine),
+    ("a_local_run_of_processes_is_what_was_asked_for", everyday::local_takes_processes),
+    ("a_scheduler_that_was_asked_for_and_does_not_answer_is_an_error", everyday::no_engine),
+    ("a_container_reaches_the_server_over_the_network_of_the_host", everyday::reaches_the_server),
+    ("an_engine_that_is_away_when_the_server_starts_is_waited_for", everyday::engine_comes_later),
+    ("an_operator_checks_the_engine_by_name", everyday::backend_check),
+    ("gofer_ci_checks_a_crate_in_containers", gofer_ci::checks_a_crate),
+];
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let engine = engine_for_tests().and_then(|engine| test_image(&engine).map(|_| engine));
+    let trials = TESTS.iter().map(|(name, test)| match &engine {
+        Ok(engine) => {
+            let engine = engine.clone();
+            Trial::test(*name, move || test(&engine))
+        }
+        Err(reason) => Trial::test(format!("{name} ({reason})"), || Ok(())).with_ignored_flag(true),
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
+
+/// The configuration of a server whose tasks run on this engine.
+fn config(engine: &Docker, more: &str) -> String {
+    format!(
+        "[scheduler]\ndefault = \"docker\"\n[scheduler.docker]\nsocket = {:?}\n{more}\n",
+        engine.url()
+    )
+}

@@ -1,0 +1,102 @@
+//! What people do with containers every day.
+
+use std::time::Duration;
+
+use gofer_testkit::docker::{Docker, TEST_IMAGE};
+use gofer_testkit::{Binary, Output, Running, ServerBox, World, wait_for_blocking};
+use libtest_mimic::Failed;
+
+use super::config;
+
+const LIMIT: Duration = Duration::from_secs(120);
+
+fn local(world: &World, pipeline: &str, engine: &str, args: &[&str]) -> Output {
+    world.write("pipeline.hcl", pipeline);
+    let mut command = Binary::find().command(world);
+    command.env("DOCKER_HOST", engine).args(["local", "pipeline.hcl"]).args(args);
+    Running::start(command, world).wait(LIMIT)
+}
+
+fn told(output: &Output) -> String {
+    output.stdout.clone() + &output.stderr
+}
+
+fn ensure(holds: bool, told: &str) -> Result<(), Failed> {
+    if holds { Ok(()) } else { Err(told.into()) }
+}
+
+fn pipeline(script: &str) -> String {
+    format!("id = \"contained\"\ntask \"inside\" \"{TEST_IMAGE}\" {{\n  script = {script:?}\n}}\n")
+}
+
+/// Registers a pipeline.
+fn up(server: &ServerBox, pipeline: &str) {
+    let file = server.world().write("pipeline.hcl", pipeline);
+    let done = server.gofer(["up", "--yes", file.to_str().unwrap_or_default()]);
+    assert_eq!(done.code(), Some(0), "{}", told(&done));
+}
+
+pub(crate) fn local_takes_the_engine(engine: &Docker) -> Result<(), Failed> {
+    let world = World::new();
+    let script = "echo in $(hostname) as $(id -u); exit 3";
+    let told = told(&local(&world, &pipeline(script), &engine.url(), &[]).expect_code(10));
+    ensure(told.contains("scheduler docker") && told.contains(&engine.url()), &told)?;
+    ensure(told.contains("as 0") && told.contains("exit 3"), &told)
+}
+
+pub(crate) fn local_takes_processes(engine: &Docker) -> Result<(), Failed> {
+    let world = World::new();
+    let by_choice = told(&local(&world, &pipeline("echo out"), &engine.url(), &["--scheduler", "process"]).ok());
+    ensure(by_choice.contains("scheduler process") && by_choice.contains("out"), &by_choice)?;
+    // A task that names no image cannot be a container.
+    let bare = "id = \"bare\"\ntask \"t\" {\n  script = \"echo out\"\n}\n";
+    let by_need = told(&local(&world, bare, &engine.url(), &[]).ok());
+    ensure(by_need.contains("scheduler process"), &by_need)
+}
+
+pub(crate) fn no_engine(_: &Docker) -> Result<(), Failed> {
+    let world = World::new();
+    let nobody = format!("unix://{}", world.join("none.sock").display());
+    let output = local(&world, &pipeline("echo never"), &nobody, &["--scheduler", "docker"]);
+    let told = told(&output);
+    ensure(output.code() != Some(0), &told)?;
+    ensure(told.contains("error[E05") && told.contains(&nobody) && told.contains("--scheduler process"), &told)
+}
+
+pub(crate) fn reaches_the_server(engine: &Docker) -> Result<(), Failed> {
+    let server = ServerBox::builder().config(&config(engine, "network = \"host\"")).start();
+    let script = "echo $GOFER_ADDR | { IFS=: read host port; nc -w 5 $host $port </dev/null; }; echo reached $GOFER_ADDR";
+    up(&server, &pipeline(script));
+    let told = told(&server.gofer(["start", "contained", "--follow"]).ok());
+    ensure(told.contains(&format!("reached {}", server.addr())), &told)
+}
+
+pub(crate) fn engine_comes_later(engine: &Docker) -> Result<(), Failed> {
+    // A name for the engine's socket that is not there yet.
+    let world = World::new();
+    let later = world.join("later.sock");
+    let at = Docker::at(&later);
+    let server = ServerBox::builder().config(&config(&at, "")).start();
+    up(&server, &pipeline("echo at last"));
+    let started = server.gofer(["start", "contained", "--detach"]);
+    ensure(started.code() == Some(0), &told(&started))?;
+    wait_for_blocking("the run that waits", || {
+        let told = told(&server.gofer(["run", "get", "contained/1"]));
+        if told.contains("pending") || told.contains("running") { Ok(()) } else { Err(told) }
+    });
+    std::os::unix::fs::symlink(engine.socket(), &later).expect("the name of the socket can be made");
+    let told = told(&server.gofer(["wait", "contained/1"]).ok());
+    ensure(told.contains("succeeded"), &told)
+}
+
+pub(crate) fn backend_check(engine: &Docker) -> Result<(), Failed> {
+    let world = World::new();
+    let data = world.join("data");
+    let file = format!("[server]\ndata_dir = {:?}\n{}", data.display().to_string(), config(engine, ""));
+    let path = world.write("gofer.toml", file);
+    let mut command = Binary::find().command(&world);
+    let image = ["--image", TEST_IMAGE];
+    command.args(["backend", "check", "docker", "--filter", "exact", "--config"]).arg(path).args(image);
+    let told = told(&Running::start(command, &world).wait(LIMIT).ok());
+    ensure(told.contains("exit_codes_are_exact") && told.contains("keeps"), &told)
+}
