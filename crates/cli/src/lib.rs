@@ -11,7 +11,6 @@ mod args;
 mod clock;
 mod commands;
 mod context;
-mod diff;
 mod embedded;
 mod follow;
 mod help;

@@ -7,6 +7,7 @@
 //!
 //! It knows no command, and does nothing but write.
 
+pub mod diff;
 pub mod error;
 pub mod exit;
 mod refusal;

@@ -2,6 +2,7 @@
 
 use gofer_client::Client;
 use gofer_client::v1 as pb;
+use gofer_output::diff;
 use gofer_output::error::Failure;
 use gofer_output::exit::Exit;
 use gofer_output::style::{Colour, Sign, Style};
@@ -13,7 +14,7 @@ use crate::context::Cx;
 use crate::remote::incomplete;
 use crate::source::{self, Valid};
 use crate::views::{self, Plan};
-use crate::{diff, language};
+use crate::language;
 
 /// A file, and what registering it would change.
 struct Change {

@@ -162,8 +162,9 @@ fn libraries<W: Write>(tar: &mut tar::Builder<W>, programs: &[PathBuf]) -> Resul
     let mut wanted = BTreeSet::new();
     for program in programs {
         let listed = output("ldd", &[&program.display().to_string()])?;
-        let paths = listed.split_whitespace().filter(|word| word.starts_with('/'));
-        wanted.extend(paths.map(PathBuf::from).filter(|path| path.starts_with("/lib") || path.starts_with("/usr/lib")));
+        // `/lib`, `/lib64` and what lies below `/usr`; the toolchain's own are there already.
+        let paths = listed.split_whitespace().filter(|word| word.starts_with("/lib") || word.starts_with("/usr/lib"));
+        wanted.extend(paths.map(PathBuf::from));
     }
     for file in std::fs::read_dir(LIBRARIES)?.flatten() {
         let name = file.file_name().to_string_lossy().into_owned();

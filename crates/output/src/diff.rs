@@ -1,13 +1,14 @@
 //! What differs between two configurations, as lines: `~` changed, `+` new, `-` gone.
 
-use gofer_output::sanitize::plain;
+use crate::sanitize::plain;
 use serde_json::Value;
 
 /// The longest value that a line shows.
 const LONGEST: usize = 60;
 
 /// The differences, in the order of the tree.
-pub(crate) fn changes(old: &Value, new: &Value) -> Vec<String> {
+#[must_use]
+pub fn changes(old: &Value, new: &Value) -> Vec<String> {
     let mut found = Vec::new();
     walk("", (old, new), &mut found);
     found
