@@ -68,11 +68,13 @@ impl Book {
         });
     }
 
-    /// The events are followed from here on; these had ended before.
-    pub(crate) fn linked(&self, ended: impl Iterator<Item = AttemptId>) {
-        for id in ended {
-            self.page(&id, |page| page.ended_out_of_sight = !page.died_in_sight);
+    /// The events are followed from here on. These are there, each with whether it had ended before; of what is not, and
+    /// nobody waits for, nothing need be known.
+    pub(crate) fn linked(&self, there: &HashMap<AttemptId, bool>) {
+        for (id, _) in there.iter().filter(|(_, ended)| **ended) {
+            self.page(id, |page| page.ended_out_of_sight = !page.died_in_sight);
         }
+        self.pages().retain(|id, page| there.contains_key(id) || page.changed.receiver_count() > 0);
         for page in self.pages().values() {
             page.changed.send_replace(());
         }
@@ -136,7 +138,7 @@ mod tests {
         book.told(&id(), false);
         assert_eq!(book.sight(&id()), Sight::NotYet);
         book.told(&id(), true);
-        book.linked([id()].into_iter());
+        book.linked(&HashMap::from([(id(), true)]));
         assert_eq!(book.sight(&id()), Sight::InSight, "it was seen before the break");
     }
 
@@ -144,9 +146,19 @@ mod tests {
     fn what_had_ended_when_the_events_began_is_out_of_sight() {
         let book = Book::new();
         let changed = book.watch(&id());
-        book.linked([id()].into_iter());
+        book.linked(&HashMap::from([(id(), true)]));
         assert_eq!(book.sight(&id()), Sight::OutOfSight);
         assert!(changed.has_changed().unwrap(), "whoever waits looks again");
+    }
+
+    #[test]
+    fn what_went_while_nobody_looked_is_forgotten_unless_somebody_waits() {
+        let book = Book::new();
+        let (gone, waited) = (AttemptId::from_u128(8), AttemptId::from_u128(9));
+        book.told(&gone, true);
+        let _waiting = book.watch(&waited);
+        book.linked(&HashMap::from([(id(), false)]));
+        assert_eq!(book.len(), 1);
     }
 
     #[test]

@@ -51,12 +51,12 @@ async fn follow_once(shared: &Shared, linked: &mut bool) -> Result<()> {
     let options = EventsOptions { since: Some(since), until: None, filters: Some(filters) };
     let mut events = std::pin::pin!(docker.events(Some(options)));
     let list = shared.containers("events").await?;
-    let ended = list.into_iter().filter(|container| {
+    let there = list.into_iter().filter_map(|container| {
         let state = container.state.map(|state| state.to_string());
-        matches!(state.as_deref(), Some("exited" | "dead"))
+        let ended = matches!(state.as_deref(), Some("exited" | "dead"));
+        Some((labels::attempt(&container.labels.unwrap_or_default())?, ended))
     });
-    let ended = ended.filter_map(|container| labels::attempt(&container.labels.unwrap_or_default()));
-    shared.book.linked(ended);
+    shared.book.linked(&there.collect());
     *linked = true;
     while let Some(event) = events.next().await {
         hear(shared, event.map_err(|vendor| translate("events", vendor))?);

@@ -3,9 +3,12 @@
 //! The volume is named after the content of the program, so that a new version of gofer brings its own and disturbs nobody.
 //! It travels through the engine's own interface, because the engine may be on another machine.
 
+use std::collections::HashMap;
+
 use bollard::models::{ContainerCreateBody, HostConfig, VolumeCreateRequest};
 use bollard::query_parameters::{
-    ContainerArchiveInfoOptionsBuilder, CreateContainerOptions, UploadToContainerOptionsBuilder,
+    ContainerArchiveInfoOptionsBuilder, CreateContainerOptions, ListVolumesOptionsBuilder, RemoveVolumeOptions,
+    UploadToContainerOptionsBuilder,
 };
 use gofer_backend::{ErrorKind, Result};
 use gofer_task_init::{FOLDER, PROGRAM};
@@ -39,10 +42,16 @@ impl InitVolume {
 
     /// Sees to it that the engine has it. The image lends its name to a container that never runs.
     pub(crate) async fn ensure(&self, shared: &Shared, image: &str) -> Result<()> {
-        self.ready.get_or_try_init(|| self.bring(shared, image)).await.map(drop)
+        self.ready.get_or_try_init(|| async { self.bring(shared, image).await.map(drop) }).await.map(drop)
     }
 
-    async fn bring(&self, shared: &Shared, image: &str) -> Result<()> {
+    /// Brings it once more if it is not there any more, such as when somebody removed all volumes that nobody used just
+    /// then. True if it was not there.
+    pub(crate) async fn mend(&self, shared: &Shared, image: &str) -> Result<bool> {
+        self.bring(shared, image).await
+    }
+
+    async fn bring(&self, shared: &Shared, image: &str) -> Result<bool> {
         check_platform(shared).await?;
         let request = VolumeCreateRequest {
             name: Some(self.name.clone()),
@@ -54,7 +63,26 @@ impl InitVolume {
         let helper = helper(shared, image, &[(&self.name, FOLDER)]).await?;
         let brought = fill(shared, &helper).await;
         let tidied = shared.discard(&helper, true).await;
-        brought.and(tidied)
+        self.sweep(shared).await;
+        tidied.and(brought)
+    }
+}
+
+impl InitVolume {
+    /// Removes the volumes of other versions that nobody uses. Another gofer that wants one again brings it again.
+    async fn sweep(&self, shared: &Shared) {
+        let filters = HashMap::from([("label".to_owned(), vec![format!("{}=init", labels::HELPER)])]);
+        let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
+        let list = |docker: bollard::Docker| async move { docker.list_volumes(Some(options)).await };
+        let listed = shared.client.call("init", list).await.map(|answer| answer.volumes.unwrap_or_default());
+        for volume in listed.unwrap_or_default().into_iter().filter(|volume| volume.name != self.name) {
+            let remove = |docker: bollard::Docker| async move {
+                docker.remove_volume(&volume.name, None::<RemoveVolumeOptions>).await
+            };
+            if let Err(fault) = shared.client.call("init", remove).await {
+                tracing::debug!(error = fault.chain(), "an older volume of gofer is in use");
+            }
+        }
     }
 }
 
@@ -90,13 +118,14 @@ pub(crate) async fn helper(shared: &Shared, image: &str, volumes: &[(&str, &str)
     Ok(shared.client.call("init", create).await?.id)
 }
 
-async fn fill(shared: &Shared, helper: &str) -> Result<()> {
+/// True if there was something to do.
+async fn fill(shared: &Shared, helper: &str) -> Result<bool> {
     if is_there(shared, helper).await? {
-        return Ok(());
+        return Ok(false);
     }
     let archive = archive(PROGRAM.rsplit('/').next().unwrap_or_default(), BINARY, 0o555)
         .map_err(|source| error(ErrorKind::Internal, "init", "the program cannot be packed").source(source))?;
-    upload(shared, helper, FOLDER, archive).await
+    upload(shared, helper, FOLDER, archive).await.map(|()| true)
 }
 
 /// A file is there in full if it has the right size: its name stands for its content.

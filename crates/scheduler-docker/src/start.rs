@@ -33,7 +33,7 @@ pub(crate) async fn start(shared: Arc<Shared>, id: AttemptId, spec: TaskSpec) ->
     let body = body(&shared, &id, &spec, &image)?;
     match create(&shared, &id, body).await {
         Ok(container) => {
-            run(&shared, &id, &container).await?;
+            run(&shared, &id, (&container, &image_id)).await?;
             shared.fetched.used(&image_id);
             let digest = images::digest(&image, &spec.image);
             Ok(started(StartOutcome::Created, &container, Some(digest)))
@@ -100,32 +100,44 @@ async fn adopt(shared: &Shared, id: &AttemptId, spec: &TaskSpec, digest: String)
         return Err(conflict("this id stands for another task", id));
     }
     if let Stage::Created(_) = seen.stage {
-        run(shared, id, &seen.container).await?;
+        run(shared, id, (&seen.container, &seen.image)).await?;
     }
     let image = if digest.is_empty() { seen.image.clone() } else { digest };
     Ok(started(StartOutcome::Adopted, &seen.container, Some(image)))
 }
 
 /// Lets a container run that never has. An answer that is no success is not believed before the engine was asked.
-async fn run(shared: &Shared, id: &AttemptId, container: &str) -> Result<()> {
+async fn run(shared: &Shared, id: &AttemptId, (container, image): (&str, &str)) -> Result<()> {
+    let Some(refusal) = try_to_run(shared, id, container).await? else { return Ok(()) };
+    let refusal = match shared.init.mend(shared, image).await {
+        // It was our own program that was not there.
+        Ok(true) => match try_to_run(shared, id, container).await? {
+            None => return Ok(()),
+            Some(refusal) => refusal,
+        },
+        _ => refusal,
+    };
+    // It can never run as it is; nothing of it is left behind.
+    shared.discard(container, true).await?;
+    Err(error(ErrorKind::InvalidInput, "start", refusal).with("id", id))
+}
+
+/// Nothing if it runs or has run; else why it never can.
+async fn try_to_run(shared: &Shared, id: &AttemptId, container: &str) -> Result<Option<String>> {
     let name = container.to_owned();
     let start = |docker: bollard::Docker| async move {
         docker.start_container(&name, None::<StartContainerOptions>).await
     };
-    let Err(fault) = shared.client.call("start", start).await else { return Ok(()) };
+    let Err(fault) = shared.client.call("start", start).await else { return Ok(None) };
     let Seen { stage, .. } = match shared.seen(id, "start").await {
         Ok(seen) => seen,
         // What became of it is not known, and the first answer says more.
         Err(_) => return Err(fault.with("id", id)),
     };
     match stage {
-        Stage::Runs | Stage::Ended { .. } => Ok(()),
+        Stage::Runs | Stage::Ended { .. } => Ok(None),
         Stage::Created(why) if why.is_empty() && fault.kind().outcome_unknown() => Err(fault.with("id", id)),
-        Stage::Created(why) => {
-            // It can never run as it is; nothing of it is left behind.
-            shared.discard(container, true).await?;
-            let why = if why.is_empty() { fault.message().to_owned() } else { said(&why) };
-            Err(error(ErrorKind::InvalidInput, "start", why).with("id", id))
-        }
+        Stage::Created(why) if why.is_empty() => Ok(Some(fault.message().to_owned())),
+        Stage::Created(why) => Ok(Some(said(&why))),
     }
 }
