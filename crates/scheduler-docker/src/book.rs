@@ -2,7 +2,7 @@
 //!
 //! The book wakes whoever waits. It holds a page for each container of ours that is there, and no other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gofer_scheduler::TaskExit;
@@ -78,6 +78,17 @@ impl Book {
         }
     }
 
+    /// Whether the engine's events have kept something back: an end of these, or the end of something that is waited for
+    /// and does not run.
+    pub(crate) fn is_behind(&self, ended: &HashSet<AttemptId>, running: &HashSet<AttemptId>) -> bool {
+        let pages = self.pages();
+        let heard = |page: &Page| page.died_in_sight || page.ended_out_of_sight || page.exit.is_some();
+        let waited_for = |(id, page): (&AttemptId, &Page)| {
+            page.changed.receiver_count() > 0 && !running.contains(id) && !heard(page)
+        };
+        ended.iter().any(|id| !pages.get(id).is_some_and(heard)) || pages.iter().any(waited_for)
+    }
+
     /// We ask it politely to end; false if we have already.
     pub(crate) fn ask(&self, id: &AttemptId) -> bool {
         self.page(id, |page| !std::mem::replace(&mut page.asked, true))
@@ -147,6 +158,19 @@ mod tests {
         book.linked([id()].into_iter());
         assert_eq!(book.sight(&id()), Sight::OutOfSight);
         assert!(changed.has_changed().unwrap(), "whoever waits looks again");
+    }
+
+    #[test]
+    fn the_book_is_behind_while_an_end_was_not_heard_of() {
+        let (book, none, one) = (Book::new(), HashSet::new(), HashSet::from([id()]));
+        assert!(!book.is_behind(&none, &none) && !book.is_behind(&none, &one));
+        assert!(book.is_behind(&one, &none), "it has ended and nobody told");
+        let waiting = book.watch(&id());
+        assert!(book.is_behind(&none, &none), "it is waited for and gone");
+        assert!(!book.is_behind(&none, &one), "it is waited for and runs");
+        drop(waiting);
+        book.told(&id(), true);
+        assert!(!book.is_behind(&one, &none));
     }
 
     #[test]
