@@ -2,7 +2,7 @@
 //!
 //! The book wakes whoever waits. It holds a page for each container of ours that is there, and no other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gofer_scheduler::TaskExit;
@@ -68,16 +68,28 @@ impl Book {
         });
     }
 
-    /// The events are followed from here on. These are there, each with whether it had ended before; of what is not, and
-    /// nobody waits for, nothing need be known.
-    pub(crate) fn linked(&self, there: &HashMap<AttemptId, bool>) {
-        for (id, _) in there.iter().filter(|(_, ended)| **ended) {
+    /// The events are followed from here on. Some had ended before, some run; of what is neither, and nobody waits for,
+    /// nothing need be known.
+    pub(crate) fn linked(&self, ended: &HashSet<AttemptId>, running: &HashSet<AttemptId>) {
+        for id in ended {
             self.page(id, |page| page.ended_out_of_sight = !page.died_in_sight);
         }
-        self.pages().retain(|id, page| there.contains_key(id) || page.changed.receiver_count() > 0);
+        let is_there = |id: &AttemptId| ended.contains(id) || running.contains(id);
+        self.pages().retain(|id, page| is_there(id) || page.changed.receiver_count() > 0);
         for page in self.pages().values() {
             page.changed.send_replace(());
         }
+    }
+
+    /// Whether the engine's events have kept something back: an end of these, or the end of something that is waited for
+    /// and does not run.
+    pub(crate) fn is_behind(&self, ended: &HashSet<AttemptId>, running: &HashSet<AttemptId>) -> bool {
+        let pages = self.pages();
+        let heard = |page: &Page| page.died_in_sight || page.ended_out_of_sight || page.exit.is_some();
+        let waited_for = |(id, page): (&AttemptId, &Page)| {
+            page.changed.receiver_count() > 0 && !running.contains(id) && !heard(page)
+        };
+        ended.iter().any(|id| !pages.get(id).is_some_and(heard)) || pages.iter().any(waited_for)
     }
 
     /// We ask it politely to end; false if we have already.
@@ -138,7 +150,7 @@ mod tests {
         book.told(&id(), false);
         assert_eq!(book.sight(&id()), Sight::NotYet);
         book.told(&id(), true);
-        book.linked(&HashMap::from([(id(), true)]));
+        book.linked(&HashSet::from([id()]), &HashSet::new());
         assert_eq!(book.sight(&id()), Sight::InSight, "it was seen before the break");
     }
 
@@ -146,7 +158,7 @@ mod tests {
     fn what_had_ended_when_the_events_began_is_out_of_sight() {
         let book = Book::new();
         let changed = book.watch(&id());
-        book.linked(&HashMap::from([(id(), true)]));
+        book.linked(&HashSet::from([id()]), &HashSet::new());
         assert_eq!(book.sight(&id()), Sight::OutOfSight);
         assert!(changed.has_changed().unwrap(), "whoever waits looks again");
     }
@@ -157,8 +169,21 @@ mod tests {
         let (gone, waited) = (AttemptId::from_u128(8), AttemptId::from_u128(9));
         book.told(&gone, true);
         let _waiting = book.watch(&waited);
-        book.linked(&HashMap::from([(id(), false)]));
+        book.linked(&HashSet::new(), &HashSet::from([id()]));
         assert_eq!(book.len(), 1);
+    }
+
+    #[test]
+    fn the_book_is_behind_while_an_end_was_not_heard_of() {
+        let (book, none, one) = (Book::new(), HashSet::new(), HashSet::from([id()]));
+        assert!(!book.is_behind(&none, &none) && !book.is_behind(&none, &one));
+        assert!(book.is_behind(&one, &none), "it has ended and nobody told");
+        let waiting = book.watch(&id());
+        assert!(book.is_behind(&none, &none), "it is waited for and gone");
+        assert!(!book.is_behind(&none, &one), "it is waited for and runs");
+        drop(waiting);
+        book.told(&id(), true);
+        assert!(!book.is_behind(&one, &none));
     }
 
     #[test]

@@ -36,9 +36,10 @@ impl Place {
         }
         let mut numbers = cursor.0.split('.').map(str::parse::<i64>);
         let place = match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
-            (Some(Ok(pieces)), Some(Ok(first)), Some(Ok(last)), None) => {
-                u64::try_from(pieces).ok().filter(|pieces| *pieces > 0).map(|pieces| Self { pieces, first, last })
-            }
+            (Some(Ok(pieces)), Some(Ok(first)), Some(Ok(last)), None) => u64::try_from(pieces)
+                .ok()
+                .filter(|pieces| *pieces > 0)
+                .map(|pieces| Self { pieces, first, last }),
             _ => None,
         };
         let message = "this is no place in the output of a container";
@@ -113,7 +114,9 @@ mod tests {
         assert_eq!(Place::parse(&place.cursor()).unwrap(), place);
         assert!(place.cursor().0.len() <= 128);
         assert_eq!(Place::parse(&LogCursor::start()).unwrap(), Place::default());
-        for text in ["nonsense", "-1", "99999999999999999999999", "1.2", "1.2.3.4", "-1.2.3", "0.1.2", "1.2.x"] {
+        for text in
+            ["nonsense", "-1", "99999999999999999999999", "1.2", "1.2.3.4", "-1.2.3", "0.1.2", "1.2.x"]
+        {
             assert!(Place::parse(&LogCursor(text.to_owned())).is_err(), "{text}");
         }
     }

@@ -106,7 +106,9 @@ mod tests {
             let told = |sight| cause(&facts(code, record.clone(), sight));
             assert_eq!(told(Sight::Ours), Some(Cause::Signal(signal)));
             assert_eq!(told(Sight::InSight), Some(Cause::Signal(signal)));
-            assert!(matches!(told(Sight::OutOfSight), Some(Cause::Lost(why)) if why.contains("daemon_restart")));
+            assert!(
+                matches!(told(Sight::OutOfSight), Some(Cause::Lost(why)) if why.contains("daemon_restart"))
+            );
             assert_eq!(told(Sight::NotYet), None);
         }
     }

@@ -110,7 +110,9 @@ pub(crate) async fn stop(shared: Arc<Shared>, id: AttemptId, grace: Duration) ->
             Stage::Runs => {}
         }
         if !grace.is_zero() {
-            if shared.book.ask(&id) && let Err(fault) = signal(&shared, &id, "SIGTERM").await {
+            if shared.book.ask(&id)
+                && let Err(fault) = signal(&shared, &id, "SIGTERM").await
+            {
                 shared.book.not_asked(&id);
                 return Err(fault);
             }

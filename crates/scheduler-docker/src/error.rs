@@ -95,7 +95,11 @@ const IMAGE_WORDS: [(&str, ErrorKind, &str); 20] = [
     ("disk quota exceeded", ErrorKind::Exhausted, "the engine's disk is full"),
     ("toomanyrequests", ErrorKind::Unavailable, "the registry answers no more requests for now"),
     ("incorrect username or password", ErrorKind::Unauthenticated, "the registry refuses the credentials"),
-    ("unauthorized: authentication required", ErrorKind::Unauthenticated, "the registry asks for credentials"),
+    (
+        "unauthorized: authentication required",
+        ErrorKind::Unauthenticated,
+        "the registry asks for credentials",
+    ),
     ("no basic auth credentials", ErrorKind::Unauthenticated, "the registry asks for credentials"),
     ("unauthorized", ErrorKind::Unauthenticated, "the registry refuses the credentials"),
     ("denied: ", ErrorKind::PermissionDenied, "the registry refuses access"),
@@ -168,14 +172,38 @@ mod tests {
     #[test]
     fn the_failures_of_a_fetch_are_told_apart() {
         let table = [
-            (Some(404), "pull access denied for x, repository does not exist or may require 'docker login': denied: requested access to the resource is denied", ErrorKind::PermissionDenied),
-            (Some(404), "manifest for 127.0.0.1:5000/x:2 not found: manifest unknown: manifest unknown", ErrorKind::InvalidInput),
-            (Some(500), "Get \"http://127.0.0.1:5000/v2/\": dial tcp 127.0.0.1:5000: connect: connection refused", ErrorKind::Unavailable),
-            (Some(500), "Head \"http://127.0.0.1:5001/v2/x/manifests/1\": no basic auth credentials", ErrorKind::Unauthenticated),
-            (Some(500), "Head \"http://127.0.0.1:5001/v2/x/manifests/1\": unauthorized: authentication required", ErrorKind::Unauthenticated),
+            (
+                Some(404),
+                "pull access denied for x, repository does not exist or may require 'docker login': denied: requested access to the resource is denied",
+                ErrorKind::PermissionDenied,
+            ),
+            (
+                Some(404),
+                "manifest for 127.0.0.1:5000/x:2 not found: manifest unknown: manifest unknown",
+                ErrorKind::InvalidInput,
+            ),
+            (
+                Some(500),
+                "Get \"http://127.0.0.1:5000/v2/\": dial tcp 127.0.0.1:5000: connect: connection refused",
+                ErrorKind::Unavailable,
+            ),
+            (
+                Some(500),
+                "Head \"http://127.0.0.1:5001/v2/x/manifests/1\": no basic auth credentials",
+                ErrorKind::Unauthenticated,
+            ),
+            (
+                Some(500),
+                "Head \"http://127.0.0.1:5001/v2/x/manifests/1\": unauthorized: authentication required",
+                ErrorKind::Unauthenticated,
+            ),
             (None, "write /var/lib/docker/tmp/GetImageBlob1: no space left on device", ErrorKind::Exhausted),
             (Some(400), "invalid reference format", ErrorKind::InvalidInput),
-            (Some(500), "Get \"https://r.example/v2/\": dial tcp: lookup r.example: no such host", ErrorKind::Unavailable),
+            (
+                Some(500),
+                "Get \"https://r.example/v2/\": dial tcp: lookup r.example: no such host",
+                ErrorKind::Unavailable,
+            ),
             (Some(500), "something new", ErrorKind::Unavailable),
         ];
         for (status, message, wanted) in table {

@@ -2,15 +2,25 @@
 //!
 //! When it breaks it is followed anew, from a moment of the engine's own clock on; what had ended before that moment is
 //! marked, and everybody who waits looks again. So no end is missed, and none that nobody saw is taken for one in sight.
+//!
+//! Two things are not believed. That nothing happens: after a long silence the engine is asked once how its containers
+//! stand, and a stream that keeps an end back is given up. And a killing, until the engine has answered a call after it: an
+//! engine that goes away tells of the containers that it ends as if somebody else had done it.
 
+use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bollard::errors::Error as Vendor;
 use bollard::models::EventMessage;
 use bollard::query_parameters::EventsOptions;
-use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{Stream, StreamExt};
 use gofer_backend::{ErrorKind, Result};
+use gofer_types::AttemptId;
 
+use crate::end;
 use crate::error::{error, translate};
 use crate::labels;
 use crate::shared::Shared;
@@ -36,7 +46,11 @@ async fn keep_following(shared: &Shared) {
             Ok(()) => error(ErrorKind::Unavailable, "events", "the engine ended its events"),
             Err(fault) => fault,
         };
-        tracing::debug!(scheduler = shared.name, error = fault.chain(), "the engine's events are not followed");
+        tracing::debug!(
+            scheduler = shared.name,
+            error = fault.chain(),
+            "the engine's events are not followed"
+        );
         pause = if linked { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
         // sleeps: a back-off; nobody tells that an engine is there again
         tokio::time::sleep(pause).await;
@@ -49,19 +63,72 @@ async fn follow_once(shared: &Shared, linked: &mut bool) -> Result<()> {
     let mut filters = labels::filter(&shared.owner);
     filters.insert("type".to_owned(), vec!["container".to_owned()]);
     let options = EventsOptions { since: Some(since), until: None, filters: Some(filters) };
-    let mut events = std::pin::pin!(docker.events(Some(options)));
-    let list = shared.containers("events").await?;
-    let there = list.into_iter().filter_map(|container| {
-        let state = container.state.map(|state| state.to_string());
-        let ended = matches!(state.as_deref(), Some("exited" | "dead"));
-        Some((labels::attempt(&container.labels.unwrap_or_default())?, ended))
-    });
-    shared.book.linked(&there.collect());
+    let events = docker.events(Some(options));
+    let Standing { ended, running } = standing(shared).await?;
+    shared.book.linked(&ended, &running);
     *linked = true;
-    while let Some(event) = events.next().await {
-        hear(shared, event.map_err(|vendor| translate("events", vendor))?);
+    listen(shared, events).await
+}
+
+/// Hears what the engine tells, until it tells no more.
+async fn listen(
+    shared: &Shared,
+    events: impl Stream<Item = std::result::Result<EventMessage, Vendor>>,
+) -> Result<()> {
+    let mut events = pin!(events);
+    // Ends with this stream: a death is confirmed by the same life of the engine or not at all.
+    let mut doubtful = FuturesUnordered::new();
+    let mut behind = false;
+    loop {
+        tokio::select! {
+            biased;
+            event = events.next() => {
+                let Some(event) = event else { return Ok(()) };
+                behind = false;
+                let event = event.map_err(|vendor| translate("events", vendor))?;
+                if let Some(id) = hear(shared, event) {
+                    doubtful.push(confirmed(shared, id));
+                }
+            }
+            Some(id) = doubtful.next() => shared.book.told(&id, true),
+            // sleeps: a silence is a span of time by its nature
+            () = tokio::time::sleep(shared.client.deadline()) => {
+                let standing = standing(shared).await?;
+                let was_behind = std::mem::replace(&mut behind, shared.book.is_behind(&standing.ended, &standing.running));
+                if was_behind && behind {
+                    return Err(error(ErrorKind::Unavailable, "events", "the engine keeps its events back"));
+                }
+            }
+        }
     }
-    Ok(())
+}
+
+/// How the containers of ours stand.
+struct Standing {
+    ended: HashSet<AttemptId>,
+    running: HashSet<AttemptId>,
+}
+
+async fn standing(shared: &Shared) -> Result<Standing> {
+    let mut standing = Standing { ended: HashSet::new(), running: HashSet::new() };
+    for container in shared.containers("events").await? {
+        let Some(id) = labels::attempt(&container.labels.unwrap_or_default()) else { continue };
+        match container.state.map(|state| state.to_string()).as_deref() {
+            Some("exited" | "dead") => standing.ended.insert(id),
+            _ => standing.running.insert(id),
+        };
+    }
+    Ok(standing)
+}
+
+/// Answers once it is sure that a death was not the work of an engine that goes away. Such an engine takes no new calls
+/// before it ends its containers, and lets this stream run on until they have ended.
+async fn confirmed(shared: &Shared, id: AttemptId) -> AttemptId {
+    while shared.client.call("ping", |docker| async move { docker.ping().await }).await.is_err() {
+        // sleeps: a back-off; if the engine goes away, the end of the stream ends this too
+        tokio::time::sleep(FIRST_PAUSE).await;
+    }
+    id
 }
 
 /// Now, by the engine's clock, in the form in which it wants to be asked.
@@ -74,13 +141,17 @@ async fn engine_time(shared: &Shared) -> Result<String> {
     }
 }
 
-fn hear(shared: &Shared, event: EventMessage) {
-    let labels = event.actor.and_then(|actor| actor.attributes).unwrap_or_default();
-    let Some(id) = labels::attempt(&labels) else { return };
+/// Notes an event. Answers the attempt whose death has to be confirmed, which is one that may have been a killing.
+fn hear(shared: &Shared, event: EventMessage) -> Option<AttemptId> {
+    let attributes = event.actor.and_then(|actor| actor.attributes).unwrap_or_default();
+    let id = labels::attempt(&attributes)?;
+    let died = event.action.as_deref() == Some("die");
+    let code = attributes.get("exitCode").and_then(|code| code.parse().ok());
+    let doubtful = died && code.is_none_or(end::needs_record);
     match event.action.as_deref() {
         Some("destroy") => shared.book.forget(&id),
-        Some("die") => shared.book.told(&id, true),
-        Some(_) => shared.book.told(&id, false),
+        Some(_) => shared.book.told(&id, died && !doubtful),
         None => {}
     }
+    doubtful.then_some(id)
 }

@@ -150,9 +150,7 @@ async fn send(mut way: Way, input: ExecInput) -> (Way, Result<()>) {
             };
             written.await.map_err(gone)
         }
-        (ExecInput::Data(_), None) => {
-            Err(error(ErrorKind::InvalidInput, "exec", "no input was asked for"))
-        }
+        (ExecInput::Data(_), None) => Err(error(ErrorKind::InvalidInput, "exec", "no input was asked for")),
     };
     (way, sent)
 }
@@ -169,7 +167,8 @@ fn gone(source: std::io::Error) -> BackendError {
     error(ErrorKind::Unavailable, "exec", "the input does not arrive any more").source(source)
 }
 
-type Pieces = Pin<Box<dyn futures_util::Stream<Item = std::result::Result<LogOutput, bollard::errors::Error>> + Send>>;
+type Pieces =
+    Pin<Box<dyn futures_util::Stream<Item = std::result::Result<LogOutput, bollard::errors::Error>> + Send>>;
 
 /// What the program says, and its exit code at last.
 fn said(

@@ -48,14 +48,18 @@ impl DockerHarness {
         let name = format!("gofer-suite-{}", uuid::Uuid::new_v4().simple());
         config.volumes = vec![(name.clone(), MEETING.to_owned())];
         config.root = root;
-        let scheduler = DockerScheduler::open("suite", Owner(format!("{name}-helper")), config.clone()).await?;
+        let scheduler =
+            DockerScheduler::open("suite", Owner(format!("{name}-helper")), config.clone()).await?;
         let image = image.into();
         let spec = TaskSpec { image: image.clone(), ..TaskSpec::default() };
         scheduler.fetch(&spec, &mut |_| {}).await?;
         let shared = Arc::clone(scheduler.shared());
         Ok(Self {
             config,
-            missing_image: format!("{}:gofer-never-made-this", image.split([':', '@']).next().unwrap_or_default()),
+            missing_image: format!(
+                "{}:gofer-never-made-this",
+                image.split([':', '@']).next().unwrap_or_default()
+            ),
             image,
             owner: name,
             places: Places::new(MEETING),
@@ -102,8 +106,9 @@ impl DockerHarness {
     }
 
     async fn write(&self, name: &str) -> Result<()> {
-        let archive = init::archive(name, b"", 0o644)
-            .map_err(|source| error(ErrorKind::Internal, "suite", "a file cannot be packed").source(source))?;
+        let archive = init::archive(name, b"", 0o644).map_err(|source| {
+            error(ErrorKind::Internal, "suite", "a file cannot be packed").source(source)
+        })?;
         init::upload(&self.shared, self.helper().await?, MEETING, archive).await
     }
 
@@ -121,8 +126,9 @@ impl DockerHarness {
             Ok(archive)
         };
         match self.shared.client.call("suite", read).await {
-            Ok(archive) => first_file(&archive)
-                .map_err(|source| error(ErrorKind::Internal, "suite", "a file cannot be unpacked").source(source)),
+            Ok(archive) => first_file(&archive).map_err(|source| {
+                error(ErrorKind::Internal, "suite", "a file cannot be unpacked").source(source)
+            }),
             Err(fault) if fault.kind() == ErrorKind::NotFound => Ok(String::new()),
             Err(fault) => Err(fault),
         }
@@ -140,9 +146,8 @@ impl DockerHarness {
                 continue;
             }
             let id = container.id.unwrap_or_default();
-            let top = |docker: bollard::Docker| async move {
-                docker.top_processes(&id, None::<TopOptions>).await
-            };
+            let top =
+                |docker: bollard::Docker| async move { docker.top_processes(&id, None::<TopOptions>).await };
             // One that ends meanwhile has no processes.
             let answer = self.shared.client.call("suite", top).await.unwrap_or_default();
             all.extend(answer.processes.into_iter().flatten().filter_map(|columns| columns.last().cloned()));
@@ -188,7 +193,11 @@ impl Harness for DockerHarness {
     }
 
     fn missing_image(&self) -> TaskSpec {
-        TaskSpec { image: self.missing_image.clone(), command: vec!["true".to_owned()], ..TaskSpec::default() }
+        TaskSpec {
+            image: self.missing_image.clone(),
+            command: vec!["true".to_owned()],
+            ..TaskSpec::default()
+        }
     }
 
     async fn open_gate(&self, name: &str) {

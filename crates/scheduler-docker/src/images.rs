@@ -41,9 +41,7 @@ impl Images for DockerScheduler {
             Err(_) => {
                 let message = "the image was not fetched within its time limit";
                 let fault = error(ErrorKind::TimedOut, "pull", message).with("image", &spec.image);
-                return Err(fault
-                    .with("seconds", limit.as_secs())
-                    .retry(gofer_backend::RetryAdvice::Never));
+                return Err(fault.with("seconds", limit.as_secs()).retry(gofer_backend::RetryAdvice::Never));
             }
         }
         match inspect(shared, &spec.image).await? {
@@ -71,7 +69,8 @@ pub(crate) async fn inspect(shared: &Arc<Shared>, image: &str) -> Result<Option<
 pub(crate) fn digest(image: &ImageInspect, name: &str) -> String {
     let (repository, _) = split(name);
     let all = image.repo_digests.iter().flatten().filter_map(|known| known.split_once('@'));
-    let of_registry = all.filter(|(known, _)| ends_alike(known, repository)).map(|(_, digest)| digest.to_owned());
+    let of_registry =
+        all.filter(|(known, _)| ends_alike(known, repository)).map(|(_, digest)| digest.to_owned());
     of_registry.into_iter().next().or_else(|| image.id.clone()).unwrap_or_default()
 }
 
@@ -164,8 +163,10 @@ impl Layers {
         let layer = info.id.clone()?;
         let number = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok());
         let detail = info.progress_detail.as_ref();
-        let (current, total) =
-            (number(detail.and_then(|detail| detail.current)), number(detail.and_then(|detail| detail.total)));
+        let (current, total) = (
+            number(detail.and_then(|detail| detail.current)),
+            number(detail.and_then(|detail| detail.total)),
+        );
         match (info.status.as_deref()?, current, total) {
             // Its size is known when it is transferred, not when it is unpacked.
             ("Downloading", Some(current), Some(total)) => {

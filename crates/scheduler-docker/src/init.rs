@@ -100,11 +100,8 @@ async fn check_platform(shared: &Shared) -> Result<()> {
 /// A container that never runs, by which volumes are reached.
 pub(crate) async fn helper(shared: &Shared, image: &str, volumes: &[(&str, &str)]) -> Result<String> {
     let mounts = volumes.iter().map(|(name, place)| volume(name, place, false)).collect();
-    let host = HostConfig {
-        mounts: Some(mounts),
-        network_mode: Some("none".to_owned()),
-        ..HostConfig::default()
-    };
+    let host =
+        HostConfig { mounts: Some(mounts), network_mode: Some("none".to_owned()), ..HostConfig::default() };
     let body = ContainerCreateBody {
         image: Some(image.to_owned()),
         entrypoint: Some(vec![PROGRAM.to_owned()]),
@@ -123,8 +120,10 @@ async fn fill(shared: &Shared, helper: &str) -> Result<bool> {
     if is_there(shared, helper).await? {
         return Ok(false);
     }
-    let archive = archive(PROGRAM.rsplit('/').next().unwrap_or_default(), BINARY, 0o555)
-        .map_err(|source| error(ErrorKind::Internal, "init", "the program cannot be packed").source(source))?;
+    let archive =
+        archive(PROGRAM.rsplit('/').next().unwrap_or_default(), BINARY, 0o555).map_err(|source| {
+            error(ErrorKind::Internal, "init", "the program cannot be packed").source(source)
+        })?;
     upload(shared, helper, FOLDER, archive).await.map(|()| true)
 }
 
@@ -132,8 +131,9 @@ async fn fill(shared: &Shared, helper: &str) -> Result<bool> {
 async fn is_there(shared: &Shared, helper: &str) -> Result<bool> {
     let name = helper.to_owned();
     let options = ContainerArchiveInfoOptionsBuilder::default().path(PROGRAM).build();
-    let ask =
-        |docker: bollard::Docker| async move { docker.get_container_archive_info(&name, Some(options)).await };
+    let ask = |docker: bollard::Docker| async move {
+        docker.get_container_archive_info(&name, Some(options)).await
+    };
     match shared.client.call("init", ask).await {
         Ok(info) => Ok(u64::try_from(info.size).is_ok_and(|size| size == BINARY.len() as u64)),
         Err(fault) if fault.kind() == ErrorKind::NotFound => Ok(false),

@@ -21,6 +21,10 @@ use crate::frame::{self, Frame};
 use crate::seen::{Seen, Stage};
 use crate::shared::Shared;
 
+/// An engine that is down keeps nothing of a task that ends meanwhile, and what is killed hands nothing on.
+const CUT_SHORT: &str =
+    "it ended while the engine was down or was killed from outside: what it wrote last may be missing";
+
 struct Reader {
     shared: Arc<Shared>,
     id: AttemptId,
@@ -29,6 +33,8 @@ struct Reader {
     way: Way,
     place: Place,
     ready: VecDeque<Result<LogChunk>>,
+    /// Whether the last line of the first process was read: without it, output may be missing.
+    whole: bool,
     /// Whether the task had ended when the log was opened, so that its end is the end.
     complete: bool,
     done: bool,
@@ -42,13 +48,15 @@ pub(crate) async fn open(shared: Arc<Shared>, id: AttemptId, seen: Seen, place: 
         way: Way::to(place),
         place: Place::default(),
         ready: VecDeque::new(),
+        whole: false,
         done: false,
         complete,
         shared,
         id,
         seen,
     };
-    Ok(stream::unfold(reader, |mut reader| async move { reader.next().await.map(|item| (item, reader)) }).boxed())
+    Ok(stream::unfold(reader, |mut reader| async move { reader.next().await.map(|item| (item, reader)) })
+        .boxed())
 }
 
 async fn pieces(
@@ -91,6 +99,7 @@ impl Reader {
         };
         let (at, frame) = frame::stamped(&output.into_bytes());
         self.place = self.place.behind(at);
+        self.whole |= matches!(frame, Frame::End(_));
         match self.way.step(at) {
             Step::Skip => return,
             Step::Take => {}
@@ -113,7 +122,9 @@ impl Reader {
     async fn ended(&mut self) {
         match self.is_complete().await {
             Ok(true) => self.finish(),
-            Ok(false) => self.break_off(error(ErrorKind::Unavailable, "logs", "the engine ended the output early")),
+            Ok(false) => {
+                self.break_off(error(ErrorKind::Unavailable, "logs", "the engine ended the output early"))
+            }
             Err(fault) => self.break_off(fault),
         }
     }
@@ -146,7 +157,11 @@ impl Reader {
         self.done = true;
         if !self.way.has_arrived() {
             let message = "this place is not in the output of this container";
-            self.break_off(error(ErrorKind::InvalidInput, "logs", message));
+            return self.break_off(error(ErrorKind::InvalidInput, "logs", message));
+        }
+        if !self.whole {
+            let at = self.place.last;
+            self.hand_on(at, LogItem::Gap { bytes: None, cause: CUT_SHORT.to_owned() });
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bollard::query_parameters::{InspectContainerOptions, ListContainersOptions, RemoveContainerOptionsBuilder};
+use bollard::query_parameters::{
+    InspectContainerOptions, ListContainersOptions, RemoveContainerOptionsBuilder,
+};
 use gofer_backend::{ErrorKind, Owner, Result};
 use gofer_scheduler::Removed;
 use gofer_types::AttemptId;

@@ -53,7 +53,12 @@ fn started(outcome: StartOutcome, container: &str, image: Option<String>) -> Sta
     Started { outcome, handle: handle(container), image, notes: Vec::new() }
 }
 
-fn body(shared: &Shared, id: &AttemptId, spec: &TaskSpec, image: &ImageInspect) -> Result<ContainerCreateBody> {
+fn body(
+    shared: &Shared,
+    id: &AttemptId,
+    spec: &TaskSpec,
+    image: &ImageInspect,
+) -> Result<ContainerCreateBody> {
     let none = ImageConfig::default();
     container::body(&Plan {
         owner: &shared.owner,
@@ -80,8 +85,7 @@ async fn without_image(shared: &Shared, id: &AttemptId, spec: &TaskSpec) -> Resu
 
 async fn create(shared: &Shared, id: &AttemptId, body: ContainerCreateBody) -> Result<String> {
     let options = CreateContainerOptionsBuilder::default().name(id.as_str()).build();
-    let create =
-        |docker: bollard::Docker| async move { docker.create_container(Some(options), body).await };
+    let create = |docker: bollard::Docker| async move { docker.create_container(Some(options), body).await };
     shared.client.call("create", create).await.map(|created| created.id)
 }
 

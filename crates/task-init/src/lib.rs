@@ -3,8 +3,8 @@
 //! Engines of containers lose three things. An exit code of 137 may be a code or a signal, and a program that was not there
 //! looks like one that ended with 127. A line that is not ended is kept back. And what the engine's own log makes of long
 //! lines and of bytes that are no text depends on its driver. So the first process of a container is ours: the output of
-//! the task passes through it, as lines that every driver keeps ([`wire`]), and an end that is not plain is told in a last
-//! line of its own.
+//! the task passes through it, as lines that every driver keeps ([`wire`]), and the end is told in a last line of its own. Where that
+//! line is missing, output may be missing too: an engine that is down keeps nothing of a task that ends meanwhile.
 //!
 //! The library has no state and does no I/O; the program is in `main.rs`.
 
@@ -24,7 +24,7 @@ pub const CANNOT_RUN: i32 = 126;
 /// The exit code of a program that is not there.
 pub const NOT_THERE: i32 = 127;
 
-/// An end that eight bits cannot tell.
+/// How a task ended, which eight bits cannot tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
     /// It ended with this code by itself.
@@ -40,7 +40,7 @@ pub enum End {
     CannotStart(String),
 }
 
-/// Whether an exit code of a container says too little, so that there should be a last line.
+/// Whether an exit code of a container says too little, so that the last line is needed to tell the end.
 #[must_use]
 pub fn is_ambiguous(code: i32) -> bool {
     matches!(code, CANNOT_RUN | NOT_THERE | 129..=192)

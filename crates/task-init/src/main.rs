@@ -11,7 +11,7 @@ mod task;
 
 use std::process::exit;
 
-use gofer_task_init::{CANNOT_RUN, End, is_ambiguous};
+use gofer_task_init::{CANNOT_RUN, End};
 
 fn main() {
     // The files of what is not dumpable are the kernel's alone: no task opens our output by way of /proc. A kernel that
@@ -20,20 +20,19 @@ fn main() {
     let (code, end, mut streams, signals) = match task::start() {
         Ok(mut running) => {
             let end = running.follow();
-            let (code, end) = told(end);
-            (code, end, running.streams, running.signals)
+            (code(&end), end, running.streams, running.signals)
         }
-        Err((code, why)) => (code, Some(End::CannotStart(why)), stream::Streams::none(), None),
+        Err((code, why)) => (code, End::CannotStart(why), stream::Streams::none(), None),
     };
-    streams.finish(end.as_ref(), signals);
+    streams.finish(&end, signals);
     exit(code);
 }
 
-/// The exit code for an end, and the end itself if the code leaves it open.
-fn told(end: End) -> (i32, Option<End>) {
+/// The exit code for an end.
+fn code(end: &End) -> i32 {
     match end {
-        End::Code(code) => (code, is_ambiguous(code).then_some(end)),
-        End::Signal { signal, .. } => (128 + signal, Some(end)),
-        End::CannotStart(_) => (CANNOT_RUN, Some(end)),
+        End::Code(code) => *code,
+        End::Signal { signal, .. } => 128 + signal,
+        End::CannotStart(_) => CANNOT_RUN,
     }
 }

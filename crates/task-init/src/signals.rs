@@ -100,7 +100,8 @@ impl Signals {
             let info = self.file.as_ref()?.read_signal().ok()??;
             // A sender that this process cannot see has the number 0. Who is not the first process sees everybody.
             let outside = info.ssi_pid == 0 || getpid().as_raw() != 1;
-            if let Some(signal) = i32::try_from(info.ssi_signo).ok().and_then(|it| Signal::try_from(it).ok()) {
+            if let Some(signal) = i32::try_from(info.ssi_signo).ok().and_then(|it| Signal::try_from(it).ok())
+            {
                 return Some((signal, outside));
             }
         }

@@ -104,14 +104,12 @@ impl Streams {
     }
 
     /// Hands on what is left and the last line, as long as somebody takes it.
-    pub(crate) fn finish(&mut self, end: Option<&End>, mut signals: Option<Signals>) {
+    pub(crate) fn finish(&mut self, end: &End, mut signals: Option<Signals>) {
         for stream in &mut self.0 {
             stream.drain();
             stream.hand_over(true);
         }
-        if let Some(end) = end {
-            self.0[1].out.extend(last_line(end));
-        }
+        self.0[1].out.extend(last_line(end));
         let hasty = signals.as_ref().is_some_and(Signals::is_hasty);
         let mut patience = if hasty { HASTE } else { PATIENCE };
         while self.0.iter().any(|stream| !stream.out.is_empty()) {
