@@ -240,7 +240,7 @@ impl Attempt {
         }
     }
 
-    async fn wait_or_wish(&self, span: Duration) {
+    pub(super) async fn wait_or_wish(&self, span: Duration) {
         let mut wish = self.wish.clone();
         let until = self.inner.clock.monotonic().saturating_add(span);
         // a wish that was there before does not shorten the wait again

@@ -69,7 +69,8 @@ impl<'a> Carrier<'a> {
                     self.arrived(image).await;
                     return Brought::There;
                 }
-                Err(error) if may_pass(&error) && self.may_try_again() => {
+                // While the scheduler itself is away, no try is lost: the time limit of the task bounds the waiting.
+                Err(error) if may_pass(&error) && (self.is_away().await || self.may_try_again()) => {
                     tracing::debug!(task = %self.attempt.task, error = %error.chain(), "the image is not there yet");
                     if self.meter.begins(self.attempt.inner.clock.monotonic()) {
                         self.tell(ImageState::Fetching).await;
@@ -83,6 +84,16 @@ impl<'a> Carrier<'a> {
         }
     }
 
+    /// Whether the scheduler cannot be reached at all. Nobody waits for that once the attempt is to end.
+    async fn is_away(&self) -> bool {
+        let mut wish = self.attempt.wish.clone();
+        tokio::select! {
+            biased;
+            Ok(_) = wish.wait_for(|wish| *wish != Wish::None) => true,
+            checked = self.attempt.scheduler.check() => checked.is_err(),
+        }
+    }
+
     /// Takes one of the tries that are left.
     pub(super) fn may_try_again(&mut self) -> bool {
         let may = self.left > 0 && self.is_needed();
@@ -92,14 +103,12 @@ impl<'a> Carrier<'a> {
 
     /// Waits before the next try. False if the attempt is to end.
     async fn wait(&mut self, error: &BackendError) -> bool {
-        let clock = &self.attempt.inner.clock;
-        let until = clock.monotonic().saturating_add(self.backoff.next(asked(error)));
-        let mut wish = self.attempt.wish.clone();
-        tokio::select! {
-            biased;
-            Ok(_) = wish.wait_for(|wish| *wish != Wish::None) => false,
-            () = clock.sleep_until(until) => true,
-        }
+        self.attempt.wait_or_wish(self.backoff.next(asked(error))).await;
+        self.is_wanted()
+    }
+
+    fn is_wanted(&self) -> bool {
+        *self.attempt.wish.borrow() == Wish::None
     }
 
     /// One fetch, and what is told meanwhile. Of what is reported while something is being told, the newest counts.

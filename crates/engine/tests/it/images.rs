@@ -177,6 +177,22 @@ async fn a_registry_that_comes_back_in_time_fails_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_scheduler_that_is_away_for_long_is_waited_for() {
+    let world = World::new();
+    let engine = world.open().await;
+    world.backend.set_away(true);
+    let run = run_of(&engine, imaged("fake:any", "witness=ran")).await;
+    until_fetching(&engine, &run, "fake:any").await;
+    // sleeps: virtual time, far beyond all tries that a registry has
+    tokio::time::sleep(std::time::Duration::from_secs(600)).await;
+    let (task, _) = engine.get_task_run(&run.task(task_id("t"))).await.unwrap();
+    assert_eq!(task.state, TaskState::Pending, "{:?}", task.cause);
+    world.backend.set_away(false);
+    assert_eq!(end(&engine, &run).await.state, RunState::Succeeded);
+    assert_eq!(world.backend.witnesses("ran"), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_image_that_vanishes_before_the_start_is_fetched_again_a_few_times() {
     let world = World::new();
     let engine = world.open().await;

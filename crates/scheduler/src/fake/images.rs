@@ -93,6 +93,7 @@ impl Images for FakeScheduler {
         spec: &TaskSpec,
         progress: &mut (dyn FnMut(ImageProgress) + Send),
     ) -> Result<Image> {
+        self.present("fetch")?;
         let image = spec.image.as_str();
         let Some(digest) = digest(image) else {
             return Err(error(ErrorKind::InvalidInput, "fetch", "the task names no image"));

@@ -68,6 +68,8 @@ pub(crate) struct Pages {
     left: BTreeMap<String, AttemptId>,
     /// What became of each image that was asked for.
     pub(crate) images: BTreeMap<String, images::Known>,
+    /// Whether the backend answers neither checks nor fetches.
+    pub(crate) away: bool,
 }
 
 impl FakeBackend {
@@ -99,6 +101,11 @@ impl FakeBackend {
     #[must_use]
     pub fn connect(&self, owner: &Owner) -> FakeScheduler {
         FakeScheduler::new(self.clone(), owner.clone())
+    }
+
+    /// Lets the backend be away, or back: meanwhile it answers neither checks nor fetches of images.
+    pub fn set_away(&self, away: bool) {
+        self.book.pages().away = away;
     }
 
     /// Lets every task that lingers at this gate go on, now and later.

@@ -43,6 +43,12 @@ impl FakeScheduler {
         found.ok_or_else(|| unknown(id, operation))
     }
 
+    /// Fails while the backend is away.
+    pub(super) fn present(&self, operation: &'static str) -> Result<()> {
+        let away = self.backend.book.pages().away;
+        if away { Err(error(ErrorKind::Unavailable, operation, "the backend is away")) } else { Ok(()) }
+    }
+
     /// Refuses what this backend can never run.
     fn validate(&self, spec: &TaskSpec, script: &Script) -> Result<()> {
         let can = self.backend.capabilities;
@@ -172,7 +178,7 @@ impl Scheduler for FakeScheduler {
     }
 
     async fn check(&self) -> Result<()> {
-        Ok(())
+        self.present("check")
     }
 
     async fn start(&self, id: &AttemptId, spec: &TaskSpec) -> Result<Started> {
