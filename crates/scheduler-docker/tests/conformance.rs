@@ -1,5 +1,9 @@
 //! The Docker scheduler keeps every promise, on a real engine.
 
+#[path = "support/registry.rs"]
+mod registry;
+#[path = "support/shared.rs"]
+mod shared;
 mod support;
 
 use std::process::ExitCode;
@@ -11,7 +15,7 @@ use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    match support::engine() {
+    match shared::engine() {
         Ok((socket, image)) => on_engine(&arguments, &socket, image),
         Err(reason) => {
             let ignored = cases().into_iter().map(|case| {
@@ -26,7 +30,7 @@ fn on_engine(arguments: &Arguments, socket: &str, image: &str) -> ExitCode {
     let root = tempfile::tempdir().expect("a folder");
     let config = support::config(socket);
     let opened = support::block_on(DockerHarness::new(config, image, root.path().to_owned()));
-    let registry = support::EmptyRegistry::start();
+    let registry = registry::EmptyRegistry::start();
     let harness = opened.unwrap_or_else(|fault| panic!("{}", fault.chain()));
     let harness = Arc::new(harness.with_missing_image(registry.image("missing:1")));
     let all = trials("", &(Arc::clone(&harness) as Arc<dyn Harness>));

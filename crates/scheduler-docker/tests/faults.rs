@@ -1,0 +1,386 @@
+//! An engine that answers late, wrongly, by half or not at all: every call keeps its deadline, nothing runs twice, no wait
+//! is stuck, and the number of connections is bounded.
+
+#[path = "support/consumer.rs"]
+mod consumer;
+#[path = "support/proxy.rs"]
+mod proxy;
+#[path = "support/shared.rs"]
+mod shared;
+mod support;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use consumer::{LIMIT, end_of, output_of, told};
+use futures_util::future::{LocalBoxFuture, join_all};
+use gofer_backend::{ErrorKind, Owner, Result};
+use gofer_scheduler::{Scheduler, StartOutcome, Started, TaskSpec, TaskStatus};
+use gofer_scheduler_docker::{DockerConfig, DockerScheduler};
+use gofer_testkit::docker::{Docker, TEST_IMAGE};
+use gofer_testkit::{Waiter, World};
+use gofer_types::{AttemptId, Span};
+use libtest_mimic::{Arguments, Trial};
+use proxy::{Fault, Proxy};
+
+type Case = fn(String) -> LocalBoxFuture<'static, ()>;
+
+const CASES: [(&str, Case); 13] = [
+    ("a_call_that_is_never_answered_ends_at_its_deadline", |url| Box::pin(silent_calls(url))),
+    ("a_stop_whose_signals_are_not_answered_goes_on_until_one_is", |url| Box::pin(silent_kills(url))),
+    ("a_start_that_was_answered_badly_is_repeated_and_runs_once", |url| Box::pin(ambiguous_starts(url))),
+    ("a_start_that_the_engine_refused_at_first_works_later", |url| Box::pin(refused_starts(url))),
+    ("a_delay_within_the_deadline_is_no_error", |url| Box::pin(delays(url))),
+    ("an_answer_that_is_cut_in_half_is_no_answer", |url| Box::pin(halves(url))),
+    ("a_stream_of_events_that_is_cut_off_is_followed_anew", |url| Box::pin(cut_events(url))),
+    ("a_stream_of_events_that_stays_silent_holds_no_wait_up_for_ever", |url| Box::pin(mute_events(url))),
+    ("output_that_is_cut_off_goes_on_without_hole_or_double", |url| Box::pin(cut_logs(url))),
+    ("an_engine_that_appears_later_is_used_without_opening_again", |url| Box::pin(late_engine(url))),
+    ("calls_take_no_more_connections_than_they_may", |url| Box::pin(connections_of_calls(url))),
+    ("waits_take_no_connections", |url| Box::pin(connections_of_waits(url))),
+    ("each_followed_output_takes_one_connection", |url| Box::pin(connections_of_logs(url))),
+];
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = arguments.test_threads.or(Some(2));
+    let engine = shared::engine();
+    let trials = CASES.into_iter().map(|(name, case)| match &engine {
+        Err(reason) => Trial::test(format!("{name} ({reason})"), || Ok(())).with_ignored_flag(true),
+        Ok((url, _)) => {
+            let url = url.clone();
+            Trial::test(name, move || {
+                support::block_on(case(url));
+                Ok(())
+            })
+        }
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
+
+/// A proxy, a scheduler behind it, and one with a direct way, of the same owner.
+struct Scene {
+    proxy: Proxy,
+    direct: Arc<DockerScheduler>,
+    hurt: Arc<DockerScheduler>,
+    owner: String,
+    next: std::cell::Cell<u128>,
+    _world: World,
+}
+
+const SHORT: Duration = Duration::from_millis(300);
+const LONG: Duration = Duration::from_secs(60);
+
+impl Scene {
+    async fn new(url: &str, deadline: Duration) -> Self {
+        let world = World::new();
+        let socket = url.strip_prefix("unix://").map(PathBuf::from).unwrap();
+        let proxy = Proxy::start(world.join("proxy.sock"), &socket);
+        let owner = format!("faults-{}", uuid::Uuid::new_v4().simple());
+        let open = async |url: &str, root: &str, deadline: Duration| {
+            let call_timeout = Span::from(deadline);
+            let config = DockerConfig { root: world.join(root), call_timeout, ..support::config(url) };
+            Arc::new(DockerScheduler::open("test", Owner(owner.clone()), config).await.unwrap())
+        };
+        let direct = open(url, "direct", LONG).await;
+        let hurt = open(&proxy.url(), "hurt", deadline).await;
+        let next = uuid::Uuid::new_v4().as_u128().into();
+        Self { proxy, direct, hurt, owner, next, _world: world }
+    }
+
+    fn id(&self) -> AttemptId {
+        self.next.set(self.next.get().wrapping_add(1));
+        AttemptId::from_u128(self.next.get())
+    }
+
+    /// A task that runs, started past the proxy.
+    async fn running(&self, script: &str) -> AttemptId {
+        let id = self.id();
+        self.direct.start(&id, &sh(script)).await.unwrap();
+        id
+    }
+
+    /// Ends and removes everything of this scene.
+    async fn tidy(self) {
+        self.proxy.heal();
+        let all = self.direct.list().await.unwrap();
+        let each = all.iter().map(async |task| {
+            self.direct.stop(&task.id, Duration::ZERO).await.unwrap();
+            self.direct.remove(&task.id).await.unwrap();
+        });
+        join_all(each).await;
+        assert_eq!(self.direct.list().await.unwrap(), [], "{}", self.owner);
+    }
+}
+
+fn sh(script: &str) -> TaskSpec {
+    let command = ["sh", "-c", script].map(str::to_owned).into();
+    TaskSpec { image: TEST_IMAGE.to_owned(), command, digest: "d".to_owned(), ..TaskSpec::default() }
+}
+
+/// The kind of the error, which has to come long before a deadline of the usual length.
+async fn fails<T: std::fmt::Debug>(call: impl Future<Output = Result<T>>) -> ErrorKind {
+    let answer = tokio::time::timeout(Duration::from_secs(10), call).await;
+    answer.expect("the deadline is kept").expect_err("there is no answer").kind()
+}
+
+async fn silent_calls(url: String) {
+    let scene = Scene::new(&url, SHORT).await;
+    let id = scene.running("sleep 600").await;
+    for method in ["GET", "POST", "DELETE"] {
+        scene.proxy.fault(method, "/", Fault::Silence, usize::MAX);
+    }
+    let late = [ErrorKind::TimedOut, ErrorKind::Unavailable];
+    let hurt = &scene.hurt;
+    assert!(late.contains(&fails(hurt.check()).await), "check");
+    assert!(late.contains(&fails(hurt.inspect(&id)).await), "inspect");
+    assert!(late.contains(&fails(hurt.wait(&id)).await), "wait");
+    assert!(late.contains(&fails(hurt.start(&scene.id(), &sh("true"))).await), "start");
+    assert!(late.contains(&fails(hurt.stop(&id, Duration::ZERO)).await), "stop");
+    assert!(late.contains(&fails(hurt.list()).await), "list");
+    assert!(late.contains(&fails(hurt.remove(&id)).await), "remove");
+    let logs = async { hurt.logs(&id, Default::default()).await.map(drop) };
+    assert!(late.contains(&fails(logs).await), "logs");
+    assert!(scene.proxy.met() > 0);
+    assert!(matches!(scene.direct.inspect(&id).await.unwrap(), TaskStatus::Running { .. }));
+    scene.tidy().await;
+}
+
+async fn silent_kills(url: String) {
+    let scene = Scene::new(&url, Duration::from_secs(2)).await;
+    let id = scene.running("trap '' TERM; sleep 600 & wait; wait; wait").await;
+    scene.proxy.fault("POST", "/kill", Fault::Silence, 1);
+    assert_eq!(
+        fails(scene.hurt.stop(&id, LIMIT)).await,
+        ErrorKind::TimedOut,
+        "the polite request is not repeated"
+    );
+    scene.proxy.fault("POST", "/kill", Fault::Silence, 2);
+    scene.hurt.stop(&id, Duration::ZERO).await.unwrap();
+    assert_eq!(scene.proxy.met(), 3);
+    assert_eq!(told(&end_of(&scene.hurt, &id).await), "signal 9");
+    scene.tidy().await;
+}
+
+/// The start again and again, as the engine of gofer does it, until it is answered.
+async fn started(scheduler: &DockerScheduler, id: &AttemptId, spec: &TaskSpec) -> (Started, Vec<ErrorKind>) {
+    let faults = std::sync::Mutex::new(Vec::new());
+    let start = || async {
+        let answer = scheduler.start(id, spec).await;
+        answer.map_err(|fault| {
+            faults.lock().unwrap().push(fault.kind());
+            fault.chain()
+        })
+    };
+    let started = Waiter::new("the start").limit(LIMIT).until(start).await;
+    (started, faults.into_inner().unwrap())
+}
+
+async fn ambiguous_starts(url: String) {
+    use Fault::{Half, LoseAnswer, RefuseAfterwards, SilenceAfterwards};
+    for path in ["/containers/create", "/start"] {
+        for fault in [LoseAnswer, Half, RefuseAfterwards(500), SilenceAfterwards] {
+            let scene = Scene::new(&url, Duration::from_secs(5)).await;
+            // The first process is brought by then.
+            scene.hurt.start(&scene.id(), &sh("true")).await.unwrap();
+            scene.proxy.fault("POST", path, fault, 1);
+            let id = scene.id();
+            let (started, faults) = started(&scene.hurt, &id, &sh("echo once")).await;
+            let what = format!("{path} and {fault:?}, with {faults:?} on the way");
+            assert!(faults.iter().all(|kind| kind.outcome_unknown()), "{what}");
+            assert_eq!(scene.proxy.met(), 1, "{what}");
+            let adopted = started.outcome == StartOutcome::Adopted;
+            assert_eq!(adopted, !faults.is_empty(), "{what}");
+            assert_eq!(told(&end_of(&scene.hurt, &id).await), "code 0", "{what}");
+            assert_eq!(output_of(&scene.hurt, &id).await.0, "once\n", "{what}");
+            assert_eq!(scene.direct.list().await.unwrap().len(), 2, "{what}");
+            scene.tidy().await;
+        }
+    }
+}
+
+async fn refused_starts(url: String) {
+    for path in ["/containers/create", "/start"] {
+        let scene = Scene::new(&url, LONG).await;
+        scene.hurt.start(&scene.id(), &sh("true")).await.unwrap();
+        scene.proxy.fault("POST", path, Fault::Refuse(500), 2);
+        let id = scene.id();
+        let (_, faults) = started(&scene.hurt, &id, &sh("echo once")).await;
+        assert_eq!(faults, [ErrorKind::Unavailable; 2], "{path}");
+        assert_eq!(told(&end_of(&scene.hurt, &id).await), "code 0", "{path}");
+        scene.tidy().await;
+    }
+}
+
+async fn delays(url: String) {
+    let scene = Scene::new(&url, LONG).await;
+    for (method, path) in
+        [("POST", "/containers/create"), ("POST", "/start"), ("GET", "/json"), ("GET", "/logs")]
+    {
+        scene.proxy.fault(method, path, Fault::Delay(SHORT), 3);
+    }
+    let id = scene.id();
+    assert_eq!(scene.hurt.start(&id, &sh("echo late; exit 3")).await.unwrap().outcome, StartOutcome::Created);
+    assert_eq!(told(&scene.hurt.wait(&id).await.unwrap().cause), "code 3");
+    assert_eq!(output_of(&scene.hurt, &id).await, ("late\n".to_owned(), 0));
+    scene.tidy().await;
+}
+
+async fn halves(url: String) {
+    let scene = Scene::new(&url, LONG).await;
+    let id = scene.running("sleep 600").await;
+    scene.hurt.inspect(&id).await.unwrap();
+    scene.proxy.fault("GET", "/containers/", Fault::Half, 2);
+    assert_eq!(fails(scene.hurt.inspect(&id)).await, ErrorKind::Unavailable);
+    assert_eq!(fails(scene.hurt.wait(&id)).await, ErrorKind::Unavailable);
+    assert!(matches!(scene.hurt.inspect(&id).await.unwrap(), TaskStatus::Running { .. }));
+    scene.tidy().await;
+}
+
+async fn cut_events(url: String) {
+    for fault in [
+        Fault::Cut(0),
+        Fault::Cut(1),
+        Fault::Cut(200),
+        Fault::Cut(400),
+        Fault::Refuse(500),
+        Fault::LoseAnswer,
+    ] {
+        let scene = Scene::new(&url, LONG).await;
+        let socket = PathBuf::from(url.strip_prefix("unix://").unwrap());
+        scene.proxy.fault("GET", "/events", fault, 3);
+        let ids = join_all([3, 4, 5].map(|code| scene.id_of(code))).await;
+        let ends = join_all(ids.iter().map(|id| end_of(&scene.hurt, id))).await;
+        assert_eq!(ends.iter().map(told).collect::<Vec<_>>(), ["code 3", "code 4", "code 5"], "{fault:?}");
+        // Killed by an operator, with a stream that is there by now.
+        let id = scene.running("sleep 600").await;
+        let wait = end_of(&scene.hurt, &id);
+        let kill = async { Docker::at(socket).post(&format!("/containers/{id}/kill"), "").unwrap() };
+        let (end, _) = tokio::join!(wait, kill);
+        assert!(["signal 9", "lost"].contains(&told(&end).as_str()), "{fault:?}: {end:?}");
+        scene.tidy().await;
+    }
+}
+
+impl Scene {
+    async fn id_of(&self, code: i32) -> AttemptId {
+        self.running(&format!("sleep 0.2; exit {code}")).await
+    }
+}
+
+async fn mute_events(url: String) {
+    let scene = Scene::new(&url, Duration::from_secs(2)).await;
+    scene.proxy.fault("GET", "/events", Fault::Mute, usize::MAX);
+    let gone = scene.running("sleep 600").await;
+    let (three, wait_gone) = (scene.id_of(3).await, scene.hurt.wait(&gone));
+    let remove = async {
+        let docker = Docker::at(url.strip_prefix("unix://").unwrap());
+        docker.delete(&format!("/containers/{gone}?force=1")).unwrap()
+    };
+    let all = async { tokio::join!(end_of(&scene.hurt, &three), wait_gone, remove) };
+    let (end, gone, _) = tokio::time::timeout(LIMIT, all).await.expect("no wait is stuck");
+    assert_eq!(told(&end), "code 3");
+    assert_eq!(gone.unwrap_err().kind(), ErrorKind::NotFound);
+    scene.tidy().await;
+}
+
+async fn cut_logs(url: String) {
+    let scene = Scene::new(&url, LONG).await;
+    let id = scene.running("seq 1 3000; for n in 1 2 3 4 5; do sleep 0.2; seq 1 500; done").await;
+    for length in [0, 3, 100, 5000, 30_001, 60_002, 100_003] {
+        scene.proxy.fault("GET", "/logs", Fault::Cut(length), 1);
+    }
+    let (output, breaks) = output_of(&scene.hurt, &id).await;
+    let numbers = |to: u32| (1..=to).map(|number| format!("{number}\n")).collect::<String>();
+    assert!(
+        output == [numbers(3000), numbers(500).repeat(5)].concat(),
+        "{} bytes, {breaks} breaks",
+        output.len()
+    );
+    assert!(breaks >= 5, "{breaks}");
+    scene.tidy().await;
+}
+
+async fn late_engine(url: String) {
+    let world = World::new();
+    let socket = world.join("late.sock");
+    let config =
+        DockerConfig { root: world.join("root"), ..support::config(&format!("unix://{}", socket.display())) };
+    let owner = format!("faults-{}", uuid::Uuid::new_v4().simple());
+    let scheduler = DockerScheduler::open("test", Owner(owner), config).await.unwrap();
+    assert_eq!(fails(scheduler.check()).await, ErrorKind::Unavailable);
+    let id = AttemptId::from_u128(uuid::Uuid::new_v4().as_u128());
+    assert_eq!(fails(scheduler.start(&id, &sh("exit 3"))).await, ErrorKind::Unavailable);
+    let _proxy = Proxy::start(socket, &PathBuf::from(url.strip_prefix("unix://").unwrap()));
+    scheduler.check().await.unwrap();
+    scheduler.start(&id, &sh("echo here; exit 3")).await.unwrap();
+    assert_eq!(told(&end_of(&scheduler, &id).await), "code 3");
+    assert_eq!(output_of(&scheduler, &id).await.0, "here\n");
+    scheduler.remove(&id).await.unwrap();
+}
+
+const TASKS: usize = 200;
+const FOLLOWED: usize = 40;
+/// What the settings allow.
+const CALLS: usize = 32;
+
+async fn crowd(scene: &Scene, size: usize) -> Vec<AttemptId> {
+    let ids: Vec<AttemptId> = (0..size).map(|_| scene.id()).collect();
+    let spec = sh("trap 'exit 3' TERM; echo here; sleep 600 & wait");
+    join_all(ids.iter().map(|id| started(&scene.hurt, id, &spec))).await;
+    ids
+}
+
+/// Waits until exactly so many connections are open.
+async fn open_connections(scene: &Scene, count: usize) {
+    let open = || async {
+        let open = scene.proxy.open();
+        if open == count { Ok(()) } else { Err(open) }
+    };
+    Waiter::new(format!("{count} connections")).limit(LIMIT).until(open).await;
+}
+
+async fn connections_of_waits(url: String) {
+    let scene = Scene::new(&url, LONG).await;
+    let ids = crowd(&scene, TASKS).await;
+    let waits = join_all(ids.iter().map(|id| end_of(&scene.hurt, id)));
+    let rest = async {
+        // That of the events.
+        open_connections(&scene, 1).await;
+        join_all(ids.iter().map(async |id| scene.direct.stop(id, LIMIT).await)).await;
+    };
+    let (ends, ()) = tokio::join!(waits, rest);
+    assert!(ends.iter().all(|end| told(end) == "code 3"), "{ends:?}");
+    scene.tidy().await;
+}
+
+async fn connections_of_calls(url: String) {
+    let scene = Scene::new(&url, LONG).await;
+    open_connections(&scene, 1).await;
+    scene.proxy.fault("GET", "/containers/", Fault::Silence, usize::MAX);
+    let most = scene.proxy.most();
+    assert!(most <= 3, "{most} connections before there was a task");
+    let ids: Vec<AttemptId> = (0..TASKS).map(|_| scene.id()).collect();
+    let calls = join_all(ids.iter().map(|id| scene.hurt.inspect(id)));
+    tokio::select! {
+        _ = calls => panic!("nothing is answered"),
+        () = open_connections(&scene, CALLS + 1) => {}
+    }
+    assert_eq!(scene.proxy.most(), CALLS + 1);
+    scene.tidy().await;
+}
+
+async fn connections_of_logs(url: String) {
+    let scene = Scene::new(&url, LONG).await;
+    let ids = crowd(&scene, FOLLOWED).await;
+    let outputs = join_all(ids.iter().map(|id| output_of(&scene.hurt, id)));
+    let rest = async {
+        open_connections(&scene, 1 + FOLLOWED).await;
+        join_all(ids.iter().map(async |id| scene.direct.stop(id, LIMIT).await)).await;
+    };
+    let (outputs, ()) = tokio::join!(outputs, rest);
+    assert!(outputs.iter().all(|(output, _)| output == "here\n"));
+    scene.tidy().await;
+}
