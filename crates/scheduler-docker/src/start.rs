@@ -30,17 +30,15 @@ pub(crate) async fn start(shared: Arc<Shared>, id: AttemptId, spec: TaskSpec) ->
     };
     let image_id = image.id.clone().unwrap_or_default();
     shared.init.ensure(&shared, &image_id).await?;
-    let body = body(&shared, &id, &spec, &image)?;
+    let digest = images::digest(&image, &spec.image);
+    let body = body(&shared, &id, (&spec, &digest), &image)?;
     match create(&shared, &id, body).await {
         Ok(container) => {
             run(&shared, &id, &container).await?;
             shared.fetched.used(&image_id);
-            let digest = images::digest(&image, &spec.image);
             Ok(started(StartOutcome::Created, &container, Some(digest)))
         }
-        Err(fault) if fault.kind() == ErrorKind::Conflict => {
-            adopt(&shared, &id, &spec, images::digest(&image, &spec.image)).await
-        }
+        Err(fault) if fault.kind() == ErrorKind::Conflict => adopt(&shared, &id, &spec).await,
         Err(fault) => Err(fault.with("id", id)),
     }
 }
@@ -53,7 +51,12 @@ fn started(outcome: StartOutcome, container: &str, image: Option<String>) -> Sta
     Started { outcome, handle: handle(container), image, notes: Vec::new() }
 }
 
-fn body(shared: &Shared, id: &AttemptId, spec: &TaskSpec, image: &ImageInspect) -> Result<ContainerCreateBody> {
+fn body(
+    shared: &Shared,
+    id: &AttemptId,
+    (spec, image_digest): (&TaskSpec, &str),
+    image: &ImageInspect,
+) -> Result<ContainerCreateBody> {
     let none = ImageConfig::default();
     container::body(&Plan {
         owner: &shared.owner,
@@ -61,6 +64,7 @@ fn body(shared: &Shared, id: &AttemptId, spec: &TaskSpec, image: &ImageInspect) 
         spec,
         config: &shared.config,
         image: image.id.as_deref().unwrap_or(&spec.image),
+        image_digest,
         defaults: image.config.as_ref().unwrap_or(&none),
         init_volume: shared.init.name(),
     })
@@ -69,7 +73,7 @@ fn body(shared: &Shared, id: &AttemptId, spec: &TaskSpec, image: &ImageInspect) 
 /// The image is not there; the container of an earlier start may be.
 async fn without_image(shared: &Shared, id: &AttemptId, spec: &TaskSpec) -> Result<Started> {
     match shared.look(id, "start").await {
-        Ok(_) => adopt(shared, id, spec, String::new()).await,
+        Ok(_) => adopt(shared, id, spec).await,
         Err(fault) if fault.kind() == ErrorKind::NotFound => {
             let message = "the image is not there: it has to be fetched first";
             Err(error(ErrorKind::NotFound, "start", message).with("image", &spec.image))
@@ -86,7 +90,7 @@ async fn create(shared: &Shared, id: &AttemptId, body: ContainerCreateBody) -> R
 }
 
 /// Adopts what stands under the id, or says that it is something else.
-async fn adopt(shared: &Shared, id: &AttemptId, spec: &TaskSpec, digest: String) -> Result<Started> {
+async fn adopt(shared: &Shared, id: &AttemptId, spec: &TaskSpec) -> Result<Started> {
     let seen = match shared.look(id, "start").await {
         Ok(Some(seen)) => seen,
         Ok(None) => return Err(conflict("this id belongs to another owner", id)),
@@ -102,8 +106,8 @@ async fn adopt(shared: &Shared, id: &AttemptId, spec: &TaskSpec, digest: String)
     if let Stage::Created(_) = seen.stage {
         run(shared, id, &seen.container).await?;
     }
-    let image = if digest.is_empty() { seen.image.clone() } else { digest };
-    Ok(started(StartOutcome::Adopted, &seen.container, Some(image)))
+    // What it runs, and not what the name stands for by now.
+    Ok(started(StartOutcome::Adopted, &seen.container, Some(seen.image)))
 }
 
 /// Lets a container run that never has. An answer that is no success is not believed before the engine was asked.
