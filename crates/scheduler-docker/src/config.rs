@@ -247,8 +247,7 @@ mod tests {
 
     #[test]
     fn passwords_are_not_shown_and_needed_once() {
-        let config =
-            read(r#"{"registries": {"r:5000": {"user": "me", "password": "hunter2"}}}"#).unwrap();
+        let config = read(r#"{"registries": {"r:5000": {"user": "me", "password": "hunter2"}}}"#).unwrap();
         assert_eq!(refused(&config), "");
         assert!(!format!("{config:?}").contains("hunter2"));
         let config = read(r#"{"registries": {"r:5000": {"user": "me"}}}"#).unwrap();

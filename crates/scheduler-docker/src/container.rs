@@ -56,7 +56,9 @@ pub(crate) fn check(spec: &TaskSpec) -> Result<()> {
     }
     for (name, value) in &spec.env {
         if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
-            return Err(invalid("a variable of the environment is malformed").with("name", format!("{name:?}")));
+            return Err(
+                invalid("a variable of the environment is malformed").with("name", format!("{name:?}"))
+            );
         }
         if name.len() + value.len() + 2 > LONGEST_WORD {
             let fault = invalid("a variable of the environment is longer than the kernel takes");
@@ -104,7 +106,9 @@ fn words(spec: &TaskSpec, defaults: &ImageConfig) -> Result<Vec<String>> {
         all.extend(of_image(&defaults.cmd));
     }
     if all.is_empty() {
-        return Err(invalid("neither the task nor its image says what is to be run").with("image", &spec.image));
+        return Err(
+            invalid("neither the task nor its image says what is to be run").with("image", &spec.image)
+        );
     }
     Ok(all)
 }
@@ -158,7 +162,10 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a float beyond the range of an integer becomes its greatest")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a float beyond the range of an integer becomes its greatest"
+)]
 fn nanos(cores: f64) -> i64 {
     (cores * NANOS) as i64
 }
@@ -264,7 +271,10 @@ mod tests {
         let body = made(&spec, &DockerConfig::default(), &ImageConfig::default());
         // By way of a value, whose keys are sorted.
         let text = serde_json::to_string_pretty(&serde_json::to_value(&body).unwrap()).unwrap();
-        gofer_testkit::golden::check(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/container.json"), text);
+        gofer_testkit::golden::check(
+            concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/container.json"),
+            text,
+        );
     }
 
     #[test]

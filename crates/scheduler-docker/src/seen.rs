@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn a_paused_container_runs() {
-        let status = r#"{"Status": "paused", "Running": true, "Paused": true, "StartedAt": "2026-11-25T10:00:00Z"}"#;
+        let status =
+            r#"{"Status": "paused", "Running": true, "Paused": true, "StartedAt": "2026-11-25T10:00:00Z"}"#;
         let seen = seen(status).unwrap();
         assert_eq!((seen.stage.clone(), seen.handle().as_str()), (Stage::Runs, "0123456789ab"));
         assert_eq!((seen.image.as_str(), seen.digest.as_str()), ("sha256:1", "d"));

@@ -84,8 +84,7 @@ async fn without_image(shared: &Shared, id: &AttemptId, spec: &TaskSpec) -> Resu
 
 async fn create(shared: &Shared, id: &AttemptId, body: ContainerCreateBody) -> Result<String> {
     let options = CreateContainerOptionsBuilder::default().name(id.as_str()).build();
-    let create =
-        |docker: bollard::Docker| async move { docker.create_container(Some(options), body).await };
+    let create = |docker: bollard::Docker| async move { docker.create_container(Some(options), body).await };
     shared.client.call("create", create).await.map(|created| created.id)
 }
 

@@ -1,10 +1,15 @@
 //! A scheduler of its own for each test, what it runs, and the way past it to the engine.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a helper that fails has failed its test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that fails has failed its test"
+)]
 
 use futures_util::StreamExt;
 use gofer_backend::{BackendError, Owner, Result};
-use gofer_scheduler::{Image, Images, LogCursor, LogItem, Scheduler, StreamKind, TaskExit, TaskSpec};
+use gofer_scheduler::{Image, LogCursor, LogItem, Scheduler, StreamKind, TaskExit, TaskSpec};
 use gofer_scheduler_docker::{DockerConfig, DockerScheduler};
 use gofer_testkit::docker::{Docker, engine_for_tests, test_image};
 use gofer_types::AttemptId;
@@ -139,7 +144,9 @@ impl Bed {
 impl Drop for Bed {
     fn drop(&mut self) {
         let filter = format!("%7B%22label%22%3A%5B%22gofer.owner%3D{}%22%5D%7D", self.owner);
-        let Value::Array(left) = self.look(&format!("/containers/json?all=1&filters={filter}")) else { return };
+        let Value::Array(left) = self.look(&format!("/containers/json?all=1&filters={filter}")) else {
+            return;
+        };
         for container in left.iter().filter_map(|container| container["Id"].as_str()) {
             let _ = self.docker.delete(&format!("/containers/{container}?force=1&v=1"));
         }
@@ -152,8 +159,12 @@ pub(crate) fn make_image(docker: &Docker, (from, name): (&str, &str), lines: &[&
     let made: Value = serde_json::from_slice(&made.body).unwrap();
     let container = made["Id"].as_str().unwrap_or_else(|| panic!("{made}"));
     let mark = format!("LABEL test={}", unique());
-    let lines: Vec<String> =
-        lines.iter().copied().chain([mark.as_str()]).map(|line| format!("&changes={}", escaped(line))).collect();
+    let lines: Vec<String> = lines
+        .iter()
+        .copied()
+        .chain([mark.as_str()])
+        .map(|line| format!("&changes={}", escaped(line)))
+        .collect();
     let (repository, tag) = name.rsplit_once(':').expect("a name with a tag");
     let path = format!("/commit?container={container}&repo={repository}&tag={tag}{}", lines.concat());
     let committed = docker.post(&path, "{}").unwrap();

@@ -15,7 +15,12 @@ pub(crate) fn engine() -> Result<(String, &'static str), String> {
 /// A scheduler's settings for that engine: without a network, which private engines do not have.
 pub(crate) fn config(socket: &str) -> DockerConfig {
     let log_driver = if is_podman(socket) { "k8s-file" } else { "local" }.to_owned();
-    DockerConfig { socket: socket.to_owned(), network: "none".to_owned(), log_driver, ..DockerConfig::default() }
+    DockerConfig {
+        socket: socket.to_owned(),
+        network: "none".to_owned(),
+        log_driver,
+        ..DockerConfig::default()
+    }
 }
 
 fn is_podman(socket: &str) -> bool {

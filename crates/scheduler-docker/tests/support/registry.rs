@@ -4,7 +4,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -110,7 +110,8 @@ impl Registry {
         let (repository, tag) = name.split_once(':').unwrap();
         let path = format!("/images/{}/push?tag={tag}", self.name(repository));
         // The engine wants to be told that there are no credentials: `{}`.
-        let pushed = docker.send_with(("POST", &path), &[("X-Registry-Auth", "e30=")], ("application/json", b""));
+        let pushed =
+            docker.send_with(("POST", &path), &[("X-Registry-Auth", "e30=")], ("application/json", b""));
         let pushed = pushed.unwrap().text();
         assert!(!pushed.contains("\"error\""), "{pushed}");
         forget_image(docker, &self.name(name));
@@ -119,8 +120,17 @@ impl Registry {
 
     /// The digest, as the registry itself has written it down.
     fn digest(&self, repository: &str, tag: &str) -> String {
-        let link = format!("docker/registry/v2/repositories/{repository}/_manifests/tags/{tag}/current/link");
-        std::fs::read_to_string(self.folder.join(Path::new(&link))).unwrap()
+        std::fs::read_to_string(self.link(repository, tag)).unwrap()
+    }
+
+    /// Lets the second tag stand for what the first stands for.
+    pub(crate) fn move_tag(&self, repository: &str, (from, to): (&str, &str)) {
+        std::fs::copy(self.link(repository, from), self.link(repository, to)).unwrap();
+    }
+
+    fn link(&self, repository: &str, tag: &str) -> PathBuf {
+        let tags = format!("docker/registry/v2/repositories/{repository}/_manifests/tags");
+        self.folder.join(tags).join(tag).join("current/link")
     }
 }
 
