@@ -14,6 +14,7 @@ use gofer_types::AttemptId;
 
 use crate::config::DockerConfig;
 use crate::error::error;
+use crate::images::check_name;
 use crate::labels;
 
 /// The kernel takes no longer single argument or variable.
@@ -31,6 +32,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) config: &'a DockerConfig,
     /// The image as the engine knows it, by its own digest.
     pub(crate) image: &'a str,
+    /// Its digest as people are told it.
+    pub(crate) image_digest: &'a str,
     pub(crate) defaults: &'a ImageConfig,
     /// The volume with the first process.
     pub(crate) init_volume: &'a str,
@@ -42,9 +45,7 @@ fn invalid(message: impl Into<String>) -> BackendError {
 
 /// Whether a task can ever be run by this scheduler.
 pub(crate) fn check(spec: &TaskSpec) -> Result<()> {
-    if spec.image.is_empty() {
-        return Err(invalid("the task names no image, and this scheduler runs nothing else"));
-    }
+    check_name(&spec.image, "start")?;
     for word in spec.entrypoint.iter().flatten().chain(&spec.command) {
         if word.contains('\0') {
             return Err(invalid("an argument contains a NUL character"));
@@ -84,7 +85,7 @@ pub(crate) fn body(plan: &Plan<'_>) -> Result<ContainerCreateBody> {
         env: Some(env),
         user: spec.user.clone().or_else(|| config.user.clone()),
         working_dir: working_dir(spec, defaults),
-        labels: Some(labels::of(plan.owner, plan.id, spec)),
+        labels: Some(labels::of(plan.owner, plan.id, (spec, plan.image_digest))),
         tty: Some(false),
         open_stdin: Some(false),
         attach_stdin: Some(false),
@@ -196,11 +197,14 @@ pub(crate) fn volume(name: &str, place: &str, read_only: bool) -> Mount {
 
 /// The engine's driver that keeps bytes as they are: the usual one makes text of them.
 fn log(config: &DockerConfig) -> HostConfigLogConfig {
-    // Two files: when the second is full the first goes.
-    let half = (config.max_log.get() / 2).to_string();
-    let options = [("max-size", half.as_str()), ("max-file", "2"), ("compress", "false")];
-    let options = options.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    HostConfigLogConfig { typ: Some("local".to_owned()), config: Some(HashMap::from(options)) }
+    // Two files: when the second is full the first goes. Podman's driver has one.
+    let (whole, half) = (config.max_log.get().to_string(), (config.max_log.get() / 2).to_string());
+    let options: &[_] = match config.log_driver.as_str() {
+        "k8s-file" => &[("max-size", whole.as_str())],
+        _ => &[("max-size", half.as_str()), ("max-file", "2"), ("compress", "false")],
+    };
+    let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    HostConfigLogConfig { typ: Some(config.log_driver.clone()), config: Some(options.collect()) }
 }
 
 #[cfg(test)]
@@ -223,6 +227,7 @@ mod tests {
             spec,
             config,
             image: "sha256:abc",
+            image_digest: "sha256:def",
             defaults,
             init_volume: "gofer-init-1",
         };

@@ -79,8 +79,14 @@ pub(crate) fn said(message: &str) -> String {
 }
 
 /// What a failed fetch means. `status` is the engine's answer where it was one, else nothing: the fetch had begun.
-pub(crate) fn of_image(image: &str, status: Option<u16>, message: &str) -> BackendError {
-    let (kind, told) = image_kind(status, &message.to_lowercase());
+/// `known` is whether credentials were sent: the registry's words are the same with wrong ones and with none.
+pub(crate) fn of_image((image, known): (&str, bool), status: Option<u16>, message: &str) -> BackendError {
+    let (kind, told) = match image_kind(status, &message.to_lowercase()) {
+        (ErrorKind::Unauthenticated, _) if !known => {
+            (ErrorKind::Unauthenticated, "the registry asks for credentials")
+        }
+        other => other,
+    };
     let fault = error(kind, "pull", told).with("image", image).source(said(message));
     match kind {
         // Nothing was started: whatever failed may be tried again, and the engine bounds how often.
@@ -90,17 +96,12 @@ pub(crate) fn of_image(image: &str, status: Option<u16>, message: &str) -> Backe
 }
 
 /// The words are those of the engine and of the registries' own protocol.
-const IMAGE_WORDS: [(&str, ErrorKind, &str); 20] = [
+const IMAGE_WORDS: [(&str, ErrorKind, &str); 19] = [
     ("no space left on device", ErrorKind::Exhausted, "the engine's disk is full"),
     ("disk quota exceeded", ErrorKind::Exhausted, "the engine's disk is full"),
     ("toomanyrequests", ErrorKind::Unavailable, "the registry answers no more requests for now"),
     ("incorrect username or password", ErrorKind::Unauthenticated, "the registry refuses the credentials"),
-    (
-        "unauthorized: authentication required",
-        ErrorKind::Unauthenticated,
-        "the registry asks for credentials",
-    ),
-    ("no basic auth credentials", ErrorKind::Unauthenticated, "the registry asks for credentials"),
+    ("no basic auth credentials", ErrorKind::Unauthenticated, "the registry refuses the credentials"),
     ("unauthorized", ErrorKind::Unauthenticated, "the registry refuses the credentials"),
     ("denied: ", ErrorKind::PermissionDenied, "the registry refuses access"),
     ("invalid reference format", ErrorKind::InvalidInput, "the name of the image is malformed"),
@@ -207,7 +208,12 @@ mod tests {
             (Some(500), "something new", ErrorKind::Unavailable),
         ];
         for (status, message, wanted) in table {
-            assert_eq!(of_image("x", status, message).kind(), wanted, "{message}");
+            assert_eq!(of_image(("x", true), status, message).kind(), wanted, "{message}");
         }
+        let told = |known| {
+            of_image(("x", known), Some(500), "unauthorized: authentication required").message().to_owned()
+        };
+        assert_eq!(told(true), "the registry refuses the credentials");
+        assert_eq!(told(false), "the registry asks for credentials");
     }
 }

@@ -27,14 +27,15 @@ impl Images for DockerScheduler {
         progress: &mut (dyn FnMut(ImageProgress) + Send),
     ) -> Result<Image> {
         let shared = self.shared();
-        if spec.image.is_empty() {
-            return Err(error(ErrorKind::InvalidInput, "pull", "the task names no image"));
-        }
+        check_name(&spec.image, "pull")?;
+        let before = inspect(shared, &spec.image).await?;
         if spec.pull == PullPolicy::Missing
-            && let Some(image) = inspect(shared, &spec.image).await?
+            && let Some(image) = &before
         {
-            return Ok(Image { digest: digest(&image, &spec.image), fetched: false });
+            return Ok(Image { digest: digest(image, &spec.image), fetched: false });
         }
+        // Waiting for others is not part of the time limit: theirs bounds it.
+        let _slot = shared.pulls.acquire().await;
         let limit = shared.config.pull_timeout.get();
         match tokio::time::timeout(limit, pull(shared, spec, progress)).await {
             Ok(pulled) => pulled?,
@@ -46,12 +47,33 @@ impl Images for DockerScheduler {
         }
         match inspect(shared, &spec.image).await? {
             Some(image) => {
-                shared.fetched.keep(image.id.as_deref().unwrap_or_default());
-                Ok(Image { digest: digest(&image, &spec.image), fetched: true })
+                let fetched = before.is_none_or(|before| before.id != image.id);
+                let id = image.id.as_deref().unwrap_or_default();
+                // What was there before is somebody else's, or known already.
+                if fetched {
+                    shared.fetched.keep(id)
+                } else {
+                    shared.fetched.used(id)
+                }
+                Ok(Image { digest: digest(&image, &spec.image), fetched })
             }
-            None => Err(of_image(&spec.image, None, "the engine fetched it and does not have it")),
+            None => Err(of_image((&spec.image, false), None, "the engine fetched it and does not have it")),
         }
     }
+}
+
+/// Whether this can be the name of an image. It becomes part of an address of the engine, and must not lead elsewhere.
+pub(crate) fn check_name(name: &str, operation: &'static str) -> Result<()> {
+    if name.is_empty() {
+        let message = "the task names no image, and this scheduler runs nothing else";
+        return Err(error(ErrorKind::InvalidInput, operation, message));
+    }
+    let strange = |c: char| !(c.is_ascii_alphanumeric() || "._-:/@".contains(c));
+    if name.contains(strange) || name.split('/').any(|part| part.is_empty() || part.starts_with('.')) {
+        let message = "the name of the image is malformed";
+        return Err(error(ErrorKind::InvalidInput, operation, message).with("image", format!("{name:?}")));
+    }
+    Ok(())
 }
 
 /// What the engine knows of an image; nothing if it is not there.
@@ -61,6 +83,10 @@ pub(crate) async fn inspect(shared: &Arc<Shared>, image: &str) -> Result<Option<
     match shared.client.call("image", look).await {
         Ok(image) => Ok(Some(image)),
         Err(fault) if fault.kind() == ErrorKind::NotFound => Ok(None),
+        // The engine says what is wrong with the name.
+        Err(fault) if fault.kind() == ErrorKind::InvalidInput => {
+            Err(of_image((image, false), Some(400), fault.message()))
+        }
         Err(fault) => Err(fault.with("image", image)),
     }
 }
@@ -107,27 +133,28 @@ async fn pull(
     spec: &TaskSpec,
     progress: &mut (dyn FnMut(ImageProgress) + Send),
 ) -> Result<()> {
-    let _slot = shared.pulls.acquire().await;
     let docker = shared.client.docker("pull").await?;
     let (_, tag) = split(&spec.image);
     let options = CreateImageOptionsBuilder::default().from_image(&spec.image);
     let options = if tag.is_none() { options.tag("latest") } else { options }.build();
-    let mut steps = docker.create_image(Some(options), None, credentials(shared, spec)?);
+    let credentials = credentials(shared, spec)?;
+    let asked = (spec.image.as_str(), credentials.is_some());
+    let mut steps = docker.create_image(Some(options), None, credentials);
     let mut layers = Layers::default();
     while let Some(step) = steps.next().await {
         match step {
             Ok(info) => {
                 if let Some(told) = info.error_detail.as_ref().and_then(|detail| detail.message.clone()) {
-                    return Err(of_image(&spec.image, None, &told));
+                    return Err(of_image(asked, None, &told));
                 }
                 if let Some(now) = layers.hear(&info) {
                     progress(now);
                 }
             }
             Err(Vendor::DockerResponseServerError { status_code, message }) => {
-                return Err(of_image(&spec.image, Some(status_code), &message));
+                return Err(of_image(asked, Some(status_code), &message));
             }
-            Err(Vendor::DockerStreamError { error }) => return Err(of_image(&spec.image, None, &error)),
+            Err(Vendor::DockerStreamError { error }) => return Err(of_image(asked, None, &error)),
             Err(vendor) => return Err(translate("pull", vendor).with("image", &spec.image)),
         }
     }
@@ -201,6 +228,15 @@ mod tests {
         ];
         for (name, repository, tag, host) in table {
             assert_eq!((split(name), registry(name)), ((repository, tag), host), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_would_lead_elsewhere_is_malformed() {
+        let strange = ["", "a b", "a/../../info", "a/./b", "/a", "a//b", "a?x=1", "a#b", "a%2e", "a\0", "ä"];
+        assert_eq!(strange.iter().find(|name| check_name(name, "pull").is_ok()), None);
+        for fine in ["alpine", "127.0.0.1:5000/a_b/c-d.e:V1@sha256:00", "localhost/a:1"] {
+            assert!(check_name(fine, "pull").is_ok(), "{fine}");
         }
     }
 

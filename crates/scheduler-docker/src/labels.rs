@@ -14,17 +14,24 @@ pub(crate) const ATTEMPT: &str = "gofer.attempt";
 pub(crate) const DIGEST: &str = "gofer.digest";
 /// The image as the author named it; the container itself names it by its digest.
 pub(crate) const IMAGE: &str = "gofer.image";
+/// The digest of the image as the start told it: its registry's, which an engine forgets when the name moves on.
+pub(crate) const IMAGE_DIGEST: &str = "gofer.image-digest";
 /// On volumes and containers that hold our own program.
 pub(crate) const HELPER: &str = "gofer.helper";
 
 /// The labels of the container of an attempt.
-pub(crate) fn of(owner: &Owner, id: &AttemptId, spec: &TaskSpec) -> HashMap<String, String> {
+pub(crate) fn of(
+    owner: &Owner,
+    id: &AttemptId,
+    (spec, image_digest): (&TaskSpec, &str),
+) -> HashMap<String, String> {
     let facts = spec.labels.iter().map(|(name, value)| (format!("gofer.{name}"), value.clone()));
     let ours = [
         (OWNER, owner.0.clone()),
         (ATTEMPT, id.to_string()),
         (DIGEST, spec.digest.clone()),
         (IMAGE, spec.image.clone()),
+        (IMAGE_DIGEST, image_digest.to_owned()),
     ];
     // Ours come last: no fact of a pipeline stands against them.
     facts.chain(ours.map(|(name, value)| (name.to_owned(), value))).collect()

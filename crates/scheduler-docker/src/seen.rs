@@ -12,7 +12,7 @@ pub(crate) struct Seen {
     /// The engine's id of it.
     pub(crate) container: String,
     pub(crate) digest: String,
-    /// The image that it runs, by the engine's digest.
+    /// The digest of the image that it runs, as its start told it.
     pub(crate) image: String,
     pub(crate) stage: Stage,
 }
@@ -50,7 +50,7 @@ pub(crate) fn of(owner: &Owner, answer: ContainerInspectResponse) -> Option<Seen
     Some(Seen {
         container: answer.id.unwrap_or_default(),
         digest: labels.get(labels::DIGEST).cloned().unwrap_or_default(),
-        image: answer.image.unwrap_or_default(),
+        image: labels.get(labels::IMAGE_DIGEST).cloned().or(answer.image).unwrap_or_default(),
         stage: stage(answer.state.unwrap_or_default()),
     })
 }

@@ -30,17 +30,15 @@ pub(crate) async fn start(shared: Arc<Shared>, id: AttemptId, spec: TaskSpec) ->
     };
     let image_id = image.id.clone().unwrap_or_default();
     shared.init.ensure(&shared, &image_id).await?;
-    let body = body(&shared, &id, &spec, &image)?;
+    let digest = images::digest(&image, &spec.image);
+    let body = body(&shared, &id, (&spec, &digest), &image)?;
     match create(&shared, &id, body).await {
         Ok(container) => {
             run(&shared, &id, (&container, &image_id)).await?;
             shared.fetched.used(&image_id);
-            let digest = images::digest(&image, &spec.image);
             Ok(started(StartOutcome::Created, &container, Some(digest)))
         }
-        Err(fault) if fault.kind() == ErrorKind::Conflict => {
-            adopt(&shared, &id, &spec, images::digest(&image, &spec.image)).await
-        }
+        Err(fault) if fault.kind() == ErrorKind::Conflict => adopt(&shared, &id, &spec).await,
         Err(fault) => Err(fault.with("id", id)),
     }
 }
@@ -56,7 +54,7 @@ fn started(outcome: StartOutcome, container: &str, image: Option<String>) -> Sta
 fn body(
     shared: &Shared,
     id: &AttemptId,
-    spec: &TaskSpec,
+    (spec, image_digest): (&TaskSpec, &str),
     image: &ImageInspect,
 ) -> Result<ContainerCreateBody> {
     let none = ImageConfig::default();
@@ -66,6 +64,7 @@ fn body(
         spec,
         config: &shared.config,
         image: image.id.as_deref().unwrap_or(&spec.image),
+        image_digest,
         defaults: image.config.as_ref().unwrap_or(&none),
         init_volume: shared.init.name(),
     })
@@ -74,7 +73,7 @@ fn body(
 /// The image is not there; the container of an earlier start may be.
 async fn without_image(shared: &Shared, id: &AttemptId, spec: &TaskSpec) -> Result<Started> {
     match shared.look(id, "start").await {
-        Ok(_) => adopt(shared, id, spec, String::new()).await,
+        Ok(_) => adopt(shared, id, spec).await,
         Err(fault) if fault.kind() == ErrorKind::NotFound => {
             let message = "the image is not there: it has to be fetched first";
             Err(error(ErrorKind::NotFound, "start", message).with("image", &spec.image))
@@ -90,7 +89,7 @@ async fn create(shared: &Shared, id: &AttemptId, body: ContainerCreateBody) -> R
 }
 
 /// Adopts what stands under the id, or says that it is something else.
-async fn adopt(shared: &Shared, id: &AttemptId, spec: &TaskSpec, digest: String) -> Result<Started> {
+async fn adopt(shared: &Shared, id: &AttemptId, spec: &TaskSpec) -> Result<Started> {
     let seen = match shared.look(id, "start").await {
         Ok(Some(seen)) => seen,
         Ok(None) => return Err(conflict("this id belongs to another owner", id)),
@@ -106,8 +105,8 @@ async fn adopt(shared: &Shared, id: &AttemptId, spec: &TaskSpec, digest: String)
     if let Stage::Created(_) = seen.stage {
         run(shared, id, (&seen.container, &seen.image)).await?;
     }
-    let image = if digest.is_empty() { seen.image.clone() } else { digest };
-    Ok(started(StartOutcome::Adopted, &seen.container, Some(image)))
+    // What it runs, and not what the name stands for by now.
+    Ok(started(StartOutcome::Adopted, &seen.container, Some(seen.image)))
 }
 
 /// Lets a container run that never has. An answer that is no success is not believed before the engine was asked.

@@ -1,7 +1,7 @@
 //! The Docker scheduler keeps every promise, on a real engine.
 
-#[path = "support/registry.rs"]
-mod registry;
+#[path = "support/empty_registry.rs"]
+mod empty_registry;
 #[path = "support/shared.rs"]
 mod shared;
 mod support;
@@ -30,7 +30,7 @@ fn on_engine(arguments: &Arguments, socket: &str, image: &str) -> ExitCode {
     let root = tempfile::tempdir().expect("a folder");
     let config = support::config(socket);
     let opened = support::block_on(DockerHarness::new(config, image, root.path().to_owned()));
-    let registry = registry::EmptyRegistry::start();
+    let registry = empty_registry::EmptyRegistry::start();
     let harness = opened.unwrap_or_else(|fault| panic!("{}", fault.chain()));
     let harness = Arc::new(harness.with_missing_image(registry.image("missing:1")));
     let all = trials("", &(Arc::clone(&harness) as Arc<dyn Harness>));

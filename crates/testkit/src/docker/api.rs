@@ -82,12 +82,26 @@ impl Docker {
     ///
     /// # Errors
     /// If the engine does not answer, or not in HTTP.
-    pub fn send(&self, method: &str, path: &str, (kind, body): (&str, &[u8])) -> io::Result<Answer> {
+    pub fn send(&self, method: &str, path: &str, body: (&str, &[u8])) -> io::Result<Answer> {
+        self.send_with((method, path), &[], body)
+    }
+
+    /// As [`Self::send`], with more headers.
+    ///
+    /// # Errors
+    /// If the engine does not answer, or not in HTTP.
+    pub fn send_with(
+        &self,
+        (method, path): (&str, &str),
+        headers: &[(&str, &str)],
+        (kind, body): (&str, &[u8]),
+    ) -> io::Result<Answer> {
         let mut stream = UnixStream::connect(&self.socket)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
+        let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\nContent-Type: {kind}\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\nContent-Type: {kind}\r\n{more}\
              Content-Length: {}\r\n\r\n",
             body.len()
         );

@@ -3,8 +3,12 @@
 //! It has its own folders, socket and processes in a world of its own, and no network but `host` and `none`: nothing on
 //! the machine but kernel objects with its folder in their name belongs to it, and all of that goes away with it.
 
+use std::ffi::CString;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
+
+use rustix::mount::{MountFlags, mount};
 
 use super::{Docker, leftovers};
 use crate::binary::Running;
@@ -19,9 +23,17 @@ const PROGRAM: &str = "dockerd";
 #[derive(Debug, Default)]
 pub struct EngineBuilder {
     args: Vec<String>,
+    disk: Option<u64>,
 }
 
 impl EngineBuilder {
+    /// Its data lies on a disk of its own of that many bytes, in memory.
+    #[must_use]
+    pub fn small_disk(mut self, bytes: u64) -> Self {
+        self.disk = Some(bytes);
+        self
+    }
+
     /// Containers go on while the engine is down.
     #[must_use]
     pub fn live_restore(self) -> Self {
@@ -38,15 +50,25 @@ impl EngineBuilder {
     /// Starts the engine and waits until it answers.
     ///
     /// # Panics
-    /// If it ends or does not answer within the limit; the message holds its log.
+    /// If it ends or does not answer within the limit; the message holds its log. If its disk cannot be made.
     #[must_use]
     pub fn start(self) -> Engine {
         let world = World::new();
+        if let Some(bytes) = self.disk {
+            mount_disk(&world.join("data"), bytes);
+        }
         let docker = Docker::at(world.join("docker.sock"));
         let mut engine = Engine { args: self.args, running: None, docker, world };
         engine.start_again();
         engine
     }
+}
+
+/// It goes away with all that is mounted in the world of the engine.
+fn mount_disk(folder: &Path, bytes: u64) {
+    std::fs::create_dir(folder).expect("a folder in the world");
+    let options = CString::new(format!("size={bytes}")).expect("a number");
+    mount("tmpfs", folder, "tmpfs", MountFlags::NOSUID, Some(options.as_c_str())).expect("a disk in memory");
 }
 
 /// An engine that runs, or that was killed and can be started again on the same data.

@@ -7,12 +7,12 @@ use std::process::Command;
 
 use super::Docker;
 
-/// The name of the image.
-pub const TEST_IMAGE: &str = "gofer-test:1";
+/// The name of the image: one that no engine ever looks for at a public registry, and that all engines spell alike.
+pub const TEST_IMAGE: &str = "localhost/gofer-test:1";
 
 /// Stands on the image, so that one that was made in another way is made anew. Change it with the content.
 const RECIPE: &str = "gofer.recipe\":\"1\"";
-const IMPORT: &str = "/images/create?fromSrc=-&repo=gofer-test&tag=1&changes=LABEL%20gofer.recipe%3D1";
+const IMPORT: &str = "/images/create?fromSrc=-&repo=localhost/gofer-test:1&changes=LABEL%20gofer.recipe%3D1";
 
 const BUSYBOX: [&str; 3] = ["/bin/busybox", "/usr/bin/busybox", "/bin/busybox.static"];
 const BLOCK: usize = 512;
