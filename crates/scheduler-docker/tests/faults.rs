@@ -11,13 +11,14 @@
 mod consumer;
 #[path = "support/proxy.rs"]
 mod proxy;
+#[path = "support/scene.rs"]
+mod scene;
 #[path = "support/shared.rs"]
 mod shared;
 mod support;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use consumer::{LIMIT, end_of, output_of, told};
@@ -26,11 +27,12 @@ use futures_util::{StreamExt, stream};
 use gofer_backend::{ErrorKind, Owner, Result};
 use gofer_scheduler::{Scheduler, StartOutcome, Started, TaskSpec, TaskStatus};
 use gofer_scheduler_docker::{DockerConfig, DockerScheduler};
-use gofer_testkit::docker::{Docker, TEST_IMAGE};
+use gofer_testkit::docker::Docker;
 use gofer_testkit::{Waiter, World};
-use gofer_types::{AttemptId, Span};
+use gofer_types::AttemptId;
 use libtest_mimic::{Arguments, Trial};
 use proxy::{Fault, Proxy};
+use scene::{AT_ONCE, LONG, SHORT, Scene, sh};
 
 type Case = fn(String) -> LocalBoxFuture<'static, ()>;
 
@@ -65,69 +67,6 @@ fn main() -> ExitCode {
         }
     });
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
-}
-
-/// A proxy, a scheduler behind it, and one with a direct way, of the same owner.
-struct Scene {
-    proxy: Proxy,
-    direct: Arc<DockerScheduler>,
-    hurt: Arc<DockerScheduler>,
-    owner: String,
-    next: std::cell::Cell<u128>,
-    _world: World,
-}
-
-const SHORT: Duration = Duration::from_millis(300);
-const LONG: Duration = Duration::from_secs(60);
-
-impl Scene {
-    async fn new(url: &str, deadline: Duration) -> Self {
-        let world = World::new();
-        let socket = url.strip_prefix("unix://").map(PathBuf::from).unwrap();
-        let proxy = Proxy::start(world.join("proxy.sock"), &socket);
-        let owner = format!("faults-{}", uuid::Uuid::new_v4().simple());
-        let open = async |url: &str, root: &str, deadline: Duration| {
-            let call_timeout = Span::from(deadline);
-            let config = DockerConfig { root: world.join(root), call_timeout, ..support::config(url) };
-            Arc::new(DockerScheduler::open("test", Owner(owner.clone()), config).await.unwrap())
-        };
-        let direct = open(url, "direct", LONG).await;
-        let hurt = open(&proxy.url(), "hurt", deadline).await;
-        let next = uuid::Uuid::new_v4().as_u128().into();
-        Self { proxy, direct, hurt, owner, next, _world: world }
-    }
-
-    fn id(&self) -> AttemptId {
-        self.next.set(self.next.get().wrapping_add(1));
-        AttemptId::from_u128(self.next.get())
-    }
-
-    /// A task that runs, started past the proxy.
-    async fn running(&self, script: &str) -> AttemptId {
-        let id = self.id();
-        self.direct.start(&id, &sh(script)).await.unwrap();
-        id
-    }
-
-    /// Ends and removes everything of this scene.
-    async fn tidy(self) {
-        self.proxy.heal();
-        let all = self.direct.list().await.unwrap();
-        let each = stream::iter(all).map(async |task| {
-            let gone = || async {
-                self.direct.stop(&task.id, Duration::ZERO).await.map_err(|fault| fault.chain())?;
-                self.direct.remove(&task.id).await.map_err(|fault| fault.chain())
-            };
-            Waiter::new("the end of a task").limit(LIMIT).until(gone).await;
-        });
-        each.buffer_unordered(AT_ONCE).collect::<()>().await;
-        assert_eq!(self.direct.list().await.unwrap(), [], "{}", self.owner);
-    }
-}
-
-fn sh(script: &str) -> TaskSpec {
-    let command = ["sh", "-c", script].map(str::to_owned).into();
-    TaskSpec { image: TEST_IMAGE.to_owned(), command, digest: "d".to_owned(), ..TaskSpec::default() }
 }
 
 /// The kind of the error, which has to come long before a deadline of the usual length.
@@ -274,12 +213,6 @@ async fn cut_events(url: String) {
     }
 }
 
-impl Scene {
-    async fn id_of(&self, code: i32) -> AttemptId {
-        self.running(&format!("sleep 0.2; exit {code}")).await
-    }
-}
-
 async fn mute_events(url: String) {
     let scene = Scene::new(&url, Duration::from_secs(2)).await;
     scene.proxy.fault("GET", "/events", Fault::Mute, usize::MAX);
@@ -333,8 +266,6 @@ async fn late_engine(url: String) {
 
 const TASKS: usize = 200;
 const FOLLOWED: usize = 40;
-/// How many of them are ended at the same time.
-const AT_ONCE: usize = 8;
 /// What the settings allow.
 const CALLS: usize = 32;
 
