@@ -110,8 +110,8 @@ impl Book {
     pub(crate) fn sight(&self, id: &AttemptId) -> Sight {
         self.page(id, |page| match page {
             Page { asked: true, .. } | Page { killed: true, .. } => Sight::Ours,
-            Page { died_in_sight: true, .. } => Sight::InSight,
-            Page { ended_out_of_sight: true, .. } => Sight::OutOfSight,
+            Page { died_in_sight: true, .. } => Sight::Seen,
+            Page { ended_out_of_sight: true, .. } => Sight::Unseen,
             _ => Sight::NotYet,
         })
     }
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(book.sight(&id()), Sight::NotYet);
         book.told(&id(), true);
         book.linked(&HashSet::from([id()]), &HashSet::new());
-        assert_eq!(book.sight(&id()), Sight::InSight, "it was seen before the break");
+        assert_eq!(book.sight(&id()), Sight::Seen, "it was seen before the break");
     }
 
     #[test]
@@ -159,7 +159,7 @@ mod tests {
         let book = Book::new();
         let changed = book.watch(&id());
         book.linked(&HashSet::from([id()]), &HashSet::new());
-        assert_eq!(book.sight(&id()), Sight::OutOfSight);
+        assert_eq!(book.sight(&id()), Sight::Unseen);
         assert!(changed.has_changed().unwrap(), "whoever waits looks again");
     }
 

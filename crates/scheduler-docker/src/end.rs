@@ -17,9 +17,9 @@ pub(crate) enum Sight {
     /// We asked for it.
     Ours,
     /// The engine told of it as it happened.
-    InSight,
+    Seen,
     /// It happened while nobody followed the engine's events.
-    OutOfSight,
+    Unseen,
     /// The engine's events have not come that far.
     NotYet,
 }
@@ -61,8 +61,8 @@ pub(crate) fn cause(facts: &Facts) -> Option<Cause> {
 
 fn outside(signal: i32, sight: Sight) -> Option<Cause> {
     match sight {
-        Sight::Ours | Sight::InSight => Some(Cause::Signal(signal)),
-        Sight::OutOfSight => Some(Cause::Lost(format!(
+        Sight::Ours | Sight::Seen => Some(Cause::Signal(signal)),
+        Sight::Unseen => Some(Cause::Lost(format!(
             "daemon_restart: signal {signal} ended it from outside while the engine restarted or nobody watched it"
         ))),
         Sight::NotYet => None,
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn codes_and_signals_are_told_apart_although_the_engine_does_not() {
-        for sight in [Sight::Ours, Sight::InSight, Sight::OutOfSight, Sight::NotYet] {
+        for sight in [Sight::Ours, Sight::Seen, Sight::Unseen, Sight::NotYet] {
             for code in [0, 1, 125, 128, 193, 255] {
                 assert_eq!(cause(&facts(code, None, sight)), Some(Cause::ExitCode(code)));
             }
@@ -105,10 +105,8 @@ mod tests {
         for (code, record, signal) in [(137, None, 9), (143, asked(15), 15)] {
             let told = |sight| cause(&facts(code, record.clone(), sight));
             assert_eq!(told(Sight::Ours), Some(Cause::Signal(signal)));
-            assert_eq!(told(Sight::InSight), Some(Cause::Signal(signal)));
-            assert!(
-                matches!(told(Sight::OutOfSight), Some(Cause::Lost(why)) if why.contains("daemon_restart"))
-            );
+            assert_eq!(told(Sight::Seen), Some(Cause::Signal(signal)));
+            assert!(matches!(told(Sight::Unseen), Some(Cause::Lost(why)) if why.contains("daemon_restart")));
             assert_eq!(told(Sight::NotYet), None);
         }
     }
@@ -116,11 +114,11 @@ mod tests {
     #[test]
     fn an_end_by_memory_is_told_whoever_recorded_it() {
         for record in [None, own(9), Some(End::Code(137))] {
-            let facts = Facts { out_of_memory: true, ..facts(137, record, Sight::OutOfSight) };
+            let facts = Facts { out_of_memory: true, ..facts(137, record, Sight::Unseen) };
             assert_eq!(cause(&facts), Some(Cause::OutOfMemory));
         }
         // A descendant was killed; the task itself went on and ended as it wanted.
-        let facts = Facts { out_of_memory: true, ..facts(1, None, Sight::InSight) };
+        let facts = Facts { out_of_memory: true, ..facts(1, None, Sight::Seen) };
         assert_eq!(cause(&facts), Some(Cause::ExitCode(1)));
     }
 }

@@ -123,7 +123,7 @@ impl Reader {
         match self.is_complete().await {
             Ok(true) => self.finish(),
             Ok(false) => {
-                self.break_off(error(ErrorKind::Unavailable, "logs", "the engine ended the output early"))
+                self.break_off(error(ErrorKind::Unavailable, "logs", "the engine ended the output early"));
             }
             Err(fault) => self.break_off(fault),
         }

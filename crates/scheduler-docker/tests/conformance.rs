@@ -1,5 +1,12 @@
 //! The Docker scheduler keeps every promise, on a real engine.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot be set up has failed, and says why"
+)]
+#![expect(clippy::print_stderr, reason = "the test runner shows it; there is no other writer here")]
+
 #[path = "support/empty_registry.rs"]
 mod empty_registry;
 #[path = "support/shared.rs"]

@@ -1,5 +1,11 @@
 //! Operators use the engine too: what they do to the containers of tasks is told as it was.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot be set up has failed, and says why"
+)]
+
 #[path = "support/consumer.rs"]
 mod consumer;
 #[path = "support/shared.rs"]

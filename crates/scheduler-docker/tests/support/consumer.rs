@@ -1,5 +1,7 @@
 //! Whoever uses a scheduler and loses the connection now and then: waits again, and reads on from its last place.
 
+#![expect(clippy::expect_used, reason = "a test that cannot be set up has failed, and says why")]
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

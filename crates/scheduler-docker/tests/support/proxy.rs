@@ -3,6 +3,8 @@
 //! Each connection carries one request, as the scheduler makes them. A fault is for requests of a method whose path
 //! contains a text, and for so many of them; all others pass.
 
+#![expect(clippy::expect_used, reason = "a test that cannot be set up has failed, and says why")]
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
