@@ -6,6 +6,8 @@
 mod bed;
 mod disk;
 mod fetch;
+#[path = "../support/fetching.rs"]
+mod fetching;
 mod progress;
 mod prune;
 mod refused;
