@@ -103,14 +103,20 @@ async fn record(shared: &Shared, seen: &Seen) -> Result<Option<End>> {
 pub(crate) async fn stop(shared: Arc<Shared>, id: AttemptId, grace: Duration) -> Result<()> {
     match shared.seen(&id, "stop").await?.stage {
         Stage::Ended { .. } => return Ok(()),
-        // It goes, and whoever waited for its end would find nothing.
-        Stage::Created(_) => return never_start(&shared, &id).await,
+        Stage::Created(_) => {
+            never_start(&shared, &id).await?;
+            // Not `Ok`: nothing has ended that could be waited for.
+            let message = "the task had not begun, and never will";
+            return Err(error(ErrorKind::NotFound, "stop", message).with("id", id));
+        }
         Stage::Runs => {}
     }
     let ended = pin!(ended(&shared, &id));
     let end = async {
         if !grace.is_zero() {
-            if shared.book.ask(&id) && let Err(fault) = signal(&shared, &id, "SIGTERM").await {
+            if shared.book.ask(&id)
+                && let Err(fault) = signal(&shared, &id, "SIGTERM").await
+            {
                 shared.book.not_asked(&id);
                 return Err(fault);
             }

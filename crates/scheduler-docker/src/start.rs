@@ -24,9 +24,8 @@ pub(crate) async fn start(shared: Arc<Shared>, id: AttemptId, spec: TaskSpec) ->
     if shared.removed().contains(&id) {
         return Err(conflict("this id was removed", &id));
     }
-    let image = match images::inspect(&shared, &spec.image).await? {
-        Some(image) => image,
-        None => return without_image(&shared, &id, &spec).await,
+    let Some(image) = images::inspect(&shared, &spec.image).await? else {
+        return without_image(&shared, &id, &spec).await;
     };
     let image_id = image.id.clone().unwrap_or_default();
     shared.init.ensure(&shared, &image_id).await?;
@@ -116,10 +115,9 @@ async fn run(shared: &Shared, id: &AttemptId, container: &str) -> Result<()> {
         docker.start_container(&name, None::<StartContainerOptions>).await
     };
     let Err(fault) = shared.client.call("start", start).await else { return Ok(()) };
-    let Seen { stage, .. } = match shared.seen(id, "start").await {
-        Ok(seen) => seen,
+    let Ok(Seen { stage, .. }) = shared.seen(id, "start").await else {
         // What became of it is not known, and the first answer says more.
-        Err(_) => return Err(fault.with("id", id)),
+        return Err(fault.with("id", id));
     };
     match stage {
         Stage::Runs | Stage::Ended { .. } => Ok(()),

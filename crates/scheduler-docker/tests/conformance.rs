@@ -1,5 +1,12 @@
 //! The Docker scheduler keeps every promise, on a real engine.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a suite that cannot be set up has failed, and says why"
+)]
+
 #[path = "support/empty_registry.rs"]
 mod empty_registry;
 mod support;

@@ -8,11 +8,41 @@ use crate::bed::{Bed, new_id, script};
 
 /// What of an inspection is about safety. Nothing that an engine adds to these by itself goes unseen.
 const OF_HOST: [&str; 35] = [
-    "AutoRemove", "Binds", "CapAdd", "CapDrop", "Cgroup", "CgroupParent", "CgroupnsMode", "DeviceCgroupRules",
-    "DeviceRequests", "Devices", "ExtraHosts", "GroupAdd", "Init", "IpcMode", "Links", "LogConfig", "Memory",
-    "MemorySwap", "NanoCpus", "NetworkMode", "OomKillDisable", "PidMode", "PidsLimit", "PortBindings",
-    "Privileged", "PublishAllPorts", "ReadonlyRootfs", "RestartPolicy", "SecurityOpt", "Sysctls", "Tmpfs",
-    "UTSMode", "Ulimits", "UsernsMode", "VolumesFrom",
+    "AutoRemove",
+    "Binds",
+    "CapAdd",
+    "CapDrop",
+    "Cgroup",
+    "CgroupParent",
+    "CgroupnsMode",
+    "DeviceCgroupRules",
+    "DeviceRequests",
+    "Devices",
+    "ExtraHosts",
+    "GroupAdd",
+    "Init",
+    "IpcMode",
+    "Links",
+    "LogConfig",
+    "Memory",
+    "MemorySwap",
+    "NanoCpus",
+    "NetworkMode",
+    "OomKillDisable",
+    "PidMode",
+    "PidsLimit",
+    "PortBindings",
+    "Privileged",
+    "PublishAllPorts",
+    "ReadonlyRootfs",
+    "RestartPolicy",
+    "SecurityOpt",
+    "Sysctls",
+    "Tmpfs",
+    "UTSMode",
+    "Ulimits",
+    "UsernsMode",
+    "VolumesFrom",
 ];
 
 fn part(whole: &Value, keys: &[&str]) -> Value {
@@ -33,7 +63,8 @@ pub(crate) async fn the_engine_gives_a_guest_no_more_than_it_needs() {
         assert!(source, "{mount}");
         *mount = part(mount, &["Type", "Destination", "RW", "Driver"]);
     }
-    let config = part(&seen["Config"], &["AttachStdin", "OpenStdin", "Tty", "Entrypoint", "ExposedPorts", "Volumes"]);
+    let config =
+        part(&seen["Config"], &["AttachStdin", "OpenStdin", "Tty", "Entrypoint", "ExposedPorts", "Volumes"]);
     let read = serde_json::json!({"Config": config, "HostConfig": part(&seen["HostConfig"], &OF_HOST), "Mounts": mounts});
     assert!(!seen.to_string().contains("docker.sock"), "{seen}");
     let text = serde_json::to_string_pretty(&read).unwrap() + "\n";
@@ -52,6 +83,7 @@ pub(crate) async fn a_task_has_no_capability_and_cannot_get_one() {
     let text = "grep -E '^(Cap|NoNewPrivs)' /proc/self/status | tr -d '\\t'; touch /.gofer/a || exit 9";
     let (exit, output) = bed.run(&script(bed.image, text)).await;
     let none = "0000000000000000";
-    let wanted = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map(|set| format!("{set}:{none}\n")).concat();
+    let wanted =
+        ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map(|set| format!("{set}:{none}\n")).concat();
     assert_eq!((exit.cause, output), (Cause::ExitCode(9), wanted + "NoNewPrivs:1\n"));
 }

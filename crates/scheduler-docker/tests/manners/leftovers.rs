@@ -30,8 +30,14 @@ pub(crate) async fn what_was_created_and_never_ran_is_listed_and_removed() {
     let id = created(&bed, "exit 3").await;
     let again = bed.again(|_| {}).await;
     let list = again.list().await.unwrap();
-    assert_eq!(list.iter().map(|one| (&one.id, &one.status)).collect::<Vec<_>>(), [(&id, &TaskStatus::Starting)]);
-    again.stop(&id, Duration::ZERO).await.unwrap();
+    assert_eq!(
+        list.iter().map(|one| (&one.id, &one.status)).collect::<Vec<_>>(),
+        [(&id, &TaskStatus::Starting)]
+    );
+    let stopped = again.stop(&id, Duration::ZERO).await.unwrap_err();
+    let told = (stopped.kind(), stopped.message());
+    assert_eq!(told, (ErrorKind::NotFound, "the task had not begun, and never will"));
+    assert_eq!(again.list().await.unwrap(), []);
     again.remove(&id).await.unwrap();
     assert_eq!(bed.look(&format!("/containers/{id}/json")), Value::Null);
     let never = again.start(&id, &script(bed.image, "exit 3")).await.unwrap_err();
@@ -52,7 +58,8 @@ pub(crate) async fn the_program_of_ours_is_at_the_engine_once() {
     let spec = script(one.image, "true");
     let (a, b) = tokio::join!(one.scheduler.start(&first, &spec), two.scheduler.start(&second, &spec));
     drop((a.unwrap(), b.unwrap()));
-    let volume = |bed: &Bed, id: &AttemptId| bed.look(&format!("/containers/{id}/json"))["Mounts"][0]["Name"].clone();
+    let volume =
+        |bed: &Bed, id: &AttemptId| bed.look(&format!("/containers/{id}/json"))["Mounts"][0]["Name"].clone();
     let name = volume(&one, &first);
     assert_eq!(name, volume(&two, &second));
     let volumes = one.look("/volumes")["Volumes"].clone();

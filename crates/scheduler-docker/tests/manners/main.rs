@@ -1,5 +1,13 @@
 //! A container is what a guest that is not trusted may have, as the engine itself sees it; and tasks get what they ask for.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a helper that fails has failed its test, and says why"
+)]
+
 #[path = "../support/bed.rs"]
 mod bed;
 mod guest;

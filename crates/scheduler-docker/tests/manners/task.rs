@@ -40,7 +40,9 @@ pub(crate) async fn the_user_is_the_task_s_before_the_operator_s_before_the_imag
 pub(crate) async fn a_directory_is_absolute_or_below_the_image_s() {
     let bed = Bed::new().await;
     let image = Image::new(&bed, &["WORKDIR /usr"]);
-    for (wanted, found) in [(None, "/usr"), (Some("/etc"), "/etc"), (Some("bin"), "/usr/bin"), (Some("new"), "/usr/new")] {
+    for (wanted, found) in
+        [(None, "/usr"), (Some("/etc"), "/etc"), (Some("bin"), "/usr/bin"), (Some("new"), "/usr/new")]
+    {
         let spec = TaskSpec { workdir: wanted.map(str::to_owned), ..script(&image.1, "pwd") };
         assert_eq!(bed.run(&spec).await.1, format!("{found}\n"), "{wanted:?}");
     }
@@ -74,7 +76,8 @@ pub(crate) async fn a_large_environment_arrives_whole() {
     assert!((1000 << 10..1100 << 10).contains(&total), "{total}");
     let text = "printf '%s' \"$LONGEST\" | wc -c; for n in 00 01 02 03 04 05 06 07 08 09 10 11 12 13; do \
                 eval printf '%s' \"\\\"\\$V$n\\\"\"; done | sha256sum";
-    let values: String = env.iter().filter(|(name, _)| name.starts_with('V')).map(|(_, value)| value.as_str()).collect();
+    let values: String =
+        env.iter().filter(|(name, _)| name.starts_with('V')).map(|(_, value)| value.as_str()).collect();
     let sum = bed.run(&TaskSpec { env, ..script(bed.image, text) }).await;
     assert_eq!(sum.0.cause, Cause::ExitCode(0));
     let hex: String = Sha256::digest(&values).iter().map(|byte| format!("{byte:02x}")).collect();

@@ -1,12 +1,5 @@
 //! A scheduler of its own for each test, what it runs, and the way past it to the engine.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a helper that fails has failed its test"
-)]
-
 use futures_util::StreamExt;
 use gofer_backend::Owner;
 use gofer_scheduler::{LogCursor, LogItem, Scheduler, StreamKind, TaskExit, TaskSpec};

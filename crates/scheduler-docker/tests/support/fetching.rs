@@ -1,7 +1,5 @@
 //! Fetching by way of a bed.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a helper that fails has failed its test")]
-
 use gofer_backend::{BackendError, Result};
 use gofer_scheduler::{Image, Scheduler, TaskSpec};
 

@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use gofer_scheduler_docker::DockerConfig;
-use gofer_testkit::docker::Docker;
 
 /// The engine that the tests share, with the image that they make; or why there is none.
 pub(crate) fn engine() -> Result<(String, &'static str), String> {
@@ -14,18 +13,7 @@ pub(crate) fn engine() -> Result<(String, &'static str), String> {
 
 /// A scheduler's settings for that engine: without a network, which private engines do not have.
 pub(crate) fn config(socket: &str) -> DockerConfig {
-    let log_driver = if is_podman(socket) { "k8s-file" } else { "local" }.to_owned();
-    DockerConfig {
-        socket: socket.to_owned(),
-        network: "none".to_owned(),
-        log_driver,
-        ..DockerConfig::default()
-    }
-}
-
-fn is_podman(socket: &str) -> bool {
-    let engine = Docker::at(socket.trim_start_matches("unix://"));
-    engine.get("/version").is_ok_and(|version| version.text().contains("Podman Engine"))
+    DockerConfig { socket: socket.to_owned(), network: "none".to_owned(), ..DockerConfig::default() }
 }
 
 /// Runs something to its end.
