@@ -17,6 +17,9 @@ use crate::error::{error, translate};
 /// The oldest version of the API that has what we use: that of Docker 20.10.
 const OLDEST: (usize, usize) = (1, 41);
 
+/// How the part of Podman is called that speaks as if it were Docker; docs/dev/podman.md says what it does otherwise.
+const PODMAN: &str = "Podman";
+
 /// One engine.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -88,6 +91,11 @@ impl Client {
             if (version.major_version, version.minor_version) < OLDEST {
                 let message = "the engine is too old: Docker 20.10 is the oldest that will do";
                 return Err(error(ErrorKind::Unsupported, operation, message).with("api", version));
+            }
+            let told = docker.version().await.map_err(|vendor| translate(operation, vendor))?;
+            if told.components.iter().flatten().any(|part| part.name.starts_with(PODMAN)) {
+                let message = "the engine is Podman, whose answers do not tell enough of how a task ended";
+                return Err(error(ErrorKind::Unsupported, operation, message).with("socket", &self.socket));
             }
             Ok(docker)
         };

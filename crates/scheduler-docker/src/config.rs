@@ -14,9 +14,6 @@ use crate::error::error;
 /// Where an engine listens where nothing else is said.
 pub const DEFAULT_SOCKET: &str = "unix:///var/run/docker.sock";
 
-/// Where an engine keeps output: drivers that keep bytes as they are, and can be told how much. Podman has the second alone.
-pub(crate) const LOG_DRIVERS: [&str; 2] = ["local", "k8s-file"];
-
 /// The least output of a task that an engine can be told to keep.
 pub const LEAST_LOG: ByteSize = ByteSize::from_mib(2);
 
@@ -58,8 +55,6 @@ pub struct DockerConfig {
     /// How much output of one task the engine keeps before its oldest is dropped. As text: `512MiB`.
     #[serde(deserialize_with = "size")]
     pub max_log: ByteSize,
-    /// How the engine keeps output: `local`, or `k8s-file` for Podman, which has no other that keeps bytes as they are.
-    pub log_driver: String,
     /// How long the fetch of an image may take, once it is its turn.
     pub pull_timeout: Span,
     /// How many images are fetched at once.
@@ -92,7 +87,6 @@ impl Default for DockerConfig {
             default_cpu: None,
             default_memory: None,
             max_log: ByteSize::from_mib(512),
-            log_driver: LOG_DRIVERS[0].to_owned(),
             pull_timeout: Span::from_secs(15 * 60),
             max_pulls: 3,
             registries: BTreeMap::new(),
@@ -168,10 +162,6 @@ impl DockerConfig {
         if let Some(host) = self.extra_hosts.iter().find(|host| !host.contains(':')) {
             return refuse("extra_hosts", format!("`{host}` is not of the form `name:address`"));
         }
-        if !LOG_DRIVERS.contains(&self.log_driver.as_str()) {
-            let why = format!("`{}` is neither `local` nor `k8s-file`: others lose bytes", self.log_driver);
-            return refuse("log_driver", why);
-        }
         if self.max_log < LEAST_LOG {
             return refuse("max_log", "at least 2MiB are needed".to_owned());
         }
@@ -228,13 +218,6 @@ mod tests {
         assert_eq!(refused(&config), "max_calls");
         let config = DockerConfig { max_log: ByteSize::from_mib(1), ..DockerConfig::default() };
         assert_eq!(refused(&config), "max_log");
-    }
-
-    #[test]
-    fn a_log_driver_that_loses_bytes_is_refused() {
-        let with = |driver: &str| DockerConfig { log_driver: driver.to_owned(), ..DockerConfig::default() };
-        assert_eq!(refused(&with("k8s-file")), "");
-        assert_eq!(refused(&with("json-file")), "log_driver");
     }
 
     #[test]

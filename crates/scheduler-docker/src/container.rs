@@ -197,14 +197,11 @@ pub(crate) fn volume(name: &str, place: &str, read_only: bool) -> Mount {
 
 /// The engine's driver that keeps bytes as they are: the usual one makes text of them.
 fn log(config: &DockerConfig) -> HostConfigLogConfig {
-    // Two files: when the second is full the first goes. Podman's driver has one.
-    let (whole, half) = (config.max_log.get().to_string(), (config.max_log.get() / 2).to_string());
-    let options: &[_] = match config.log_driver.as_str() {
-        "k8s-file" => &[("max-size", whole.as_str())],
-        _ => &[("max-size", half.as_str()), ("max-file", "2"), ("compress", "false")],
-    };
-    let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    HostConfigLogConfig { typ: Some(config.log_driver.clone()), config: Some(options.collect()) }
+    // Two files: when the second is full the first goes.
+    let half = (config.max_log.get() / 2).to_string();
+    let options = [("max-size", half.as_str()), ("max-file", "2"), ("compress", "false")];
+    let options = options.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    HostConfigLogConfig { typ: Some("local".to_owned()), config: Some(HashMap::from(options)) }
 }
 
 #[cfg(test)]

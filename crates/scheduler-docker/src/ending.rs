@@ -101,14 +101,18 @@ async fn record(shared: &Shared, seen: &Seen) -> Result<Option<End>> {
 
 /// Asks a task to end, and kills it when its grace has passed. Carried out to its end, also when nobody waits.
 pub(crate) async fn stop(shared: Arc<Shared>, id: AttemptId, grace: Duration) -> Result<()> {
+    match shared.seen(&id, "stop").await?.stage {
+        Stage::Ended { .. } => return Ok(()),
+        Stage::Created(_) => {
+            never_start(&shared, &id).await?;
+            // Not `Ok`: nothing has ended that could be waited for.
+            let message = "the task had not begun, and never will";
+            return Err(error(ErrorKind::NotFound, "stop", message).with("id", id));
+        }
+        Stage::Runs => {}
+    }
     let ended = pin!(ended(&shared, &id));
     let end = async {
-        let seen = shared.seen(&id, "stop").await?;
-        match seen.stage {
-            Stage::Ended { .. } => return Ok(()),
-            Stage::Created(_) => return never_start(&shared, &id).await,
-            Stage::Runs => {}
-        }
         if !grace.is_zero() {
             if shared.book.ask(&id)
                 && let Err(fault) = signal(&shared, &id, "SIGTERM").await

@@ -51,9 +51,9 @@ impl Images for DockerScheduler {
                 let id = image.id.as_deref().unwrap_or_default();
                 // What was there before is somebody else's, or known already.
                 if fetched {
-                    shared.fetched.keep(id)
+                    shared.fetched.keep(id);
                 } else {
-                    shared.fetched.used(id)
+                    shared.fetched.used(id);
                 }
                 Ok(Image { digest: digest(&image, &spec.image), fetched })
             }

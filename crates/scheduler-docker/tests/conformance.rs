@@ -3,9 +3,9 @@
 #![expect(
     clippy::expect_used,
     clippy::panic,
-    reason = "a test that cannot be set up has failed, and says why"
+    clippy::print_stderr,
+    reason = "a suite that cannot be set up has failed, and says why"
 )]
-#![expect(clippy::print_stderr, reason = "the test runner shows it; there is no other writer here")]
 
 #[path = "support/empty_registry.rs"]
 mod empty_registry;

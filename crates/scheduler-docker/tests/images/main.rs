@@ -2,10 +2,20 @@
 //!
 //! The registry is one on loopback, to which new images are brought through the engine itself.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a helper that fails has failed its test, and says why"
+)]
+
 #[path = "../support/bed.rs"]
 mod bed;
 mod disk;
 mod fetch;
+#[path = "../support/fetching.rs"]
+mod fetching;
 mod progress;
 mod prune;
 mod refused;
@@ -20,18 +30,13 @@ use std::process::ExitCode;
 
 use bed::trials;
 use gofer_testkit::docker::Engine;
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::Arguments;
+use registry::Registry;
 
 fn main() -> ExitCode {
-    let lacks = registry::Registry::unavailable();
-    let mut all = on_the_shared_engine(shared::engine().err().or(lacks.clone()));
-    let private = Engine::unavailable().or(lacks);
-    all.extend(trials![private; disk::a_full_disk_of_the_engine_is_told_as_such]);
-    libtest_mimic::run(&Arguments::from_args(), all).exit_code()
-}
-
-fn on_the_shared_engine(ignored: Option<String>) -> Vec<Trial> {
-    trials![ignored;
+    let lacks = Registry::unavailable();
+    let shared = shared::engine().err().or(lacks.clone());
+    let mut all = trials![shared;
         fetch::an_image_that_is_not_there_is_fetched_and_runs,
         fetch::an_image_that_is_there_needs_no_registry,
         fetch::always_asks_the_registry_and_takes_what_is_new,
@@ -55,5 +60,8 @@ fn on_the_shared_engine(ignored: Option<String>) -> Vec<Trial> {
         prune::an_image_that_gofer_did_not_fetch_stays,
         prune::an_image_that_was_there_before_always_stays,
         prune::an_image_that_a_container_uses_stays,
-    ]
+    ];
+    let private = Engine::unavailable().or(lacks);
+    all.extend(trials![private; disk::a_full_disk_of_the_engine_is_told_as_such]);
+    libtest_mimic::run(&Arguments::from_args(), all).exit_code()
 }

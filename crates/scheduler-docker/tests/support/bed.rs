@@ -1,15 +1,8 @@
 //! A scheduler of its own for each test, what it runs, and the way past it to the engine.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a helper that fails has failed its test"
-)]
-
 use futures_util::StreamExt;
-use gofer_backend::{BackendError, Owner, Result};
-use gofer_scheduler::{Image, LogCursor, LogItem, Scheduler, StreamKind, TaskExit, TaskSpec};
+use gofer_backend::Owner;
+use gofer_scheduler::{LogCursor, LogItem, Scheduler, StreamKind, TaskExit, TaskSpec};
 use gofer_scheduler_docker::{DockerConfig, DockerScheduler};
 use gofer_testkit::docker::{Docker, engine_for_tests, test_image};
 use gofer_types::AttemptId;
@@ -94,17 +87,6 @@ impl Bed {
         let mut config = self.config.clone();
         change(&mut config);
         DockerScheduler::open("test", Owner(self.owner.clone()), config).await.unwrap()
-    }
-
-    /// Fetches the image of a task.
-    pub(crate) async fn fetch(&self, spec: &TaskSpec) -> Result<Image> {
-        self.scheduler.images().expect("images").fetch(spec, &mut |_| {}).await
-    }
-
-    /// Why the image of a task cannot be fetched.
-    pub(crate) async fn refused(&self, spec: &TaskSpec) -> BackendError {
-        let answer = self.fetch(spec).await;
-        answer.map_or_else(|fault| fault, |image| panic!("{} was fetched: {image:?}", spec.image))
     }
 
     /// Runs a task to its end, and answers how it ended and what it wrote to its standard output.

@@ -3,22 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use gofer_scheduler_docker::DockerConfig;
-use gofer_testkit::docker::Docker;
 
 /// A scheduler's settings for that engine: without a network, which private engines do not have.
 pub(crate) fn config(socket: &str) -> DockerConfig {
-    let log_driver = if is_podman(socket) { "k8s-file" } else { "local" }.to_owned();
-    DockerConfig {
-        socket: socket.to_owned(),
-        network: "none".to_owned(),
-        log_driver,
-        ..DockerConfig::default()
-    }
-}
-
-fn is_podman(socket: &str) -> bool {
-    let engine = Docker::at(socket.trim_start_matches("unix://"));
-    engine.get("/version").is_ok_and(|version| version.text().contains("Podman Engine"))
+    DockerConfig { socket: socket.to_owned(), network: "none".to_owned(), ..DockerConfig::default() }
 }
 
 /// Runs something to its end.

@@ -1,7 +1,5 @@
 //! A registry on loopback, with and without a password, and a valve before it that lets only so much through.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a helper that fails has failed its test")]
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
