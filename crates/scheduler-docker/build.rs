@@ -31,6 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     for file in ["src", "Cargo.toml"] {
         println!("cargo:rerun-if-changed={CRATE}/{file}");
     }
+    // What it is built of besides: the versions of others.
+    println!("cargo:rerun-if-changed=../../Cargo.lock");
     println!("cargo:rerun-if-changed=build.rs");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let target = env::var("TARGET")?;

@@ -47,8 +47,11 @@ async fn measure(socket: &str, image: &str) {
     };
     let owner = Owner(format!("bench-{}", uuid::Uuid::new_v4().simple()));
     let scheduler = DockerScheduler::open("bench", owner, config).await.unwrap();
-    let docker =
-        Docker::connect_with_unix(socket, 60, bollard::API_DEFAULT_VERSION).unwrap().negotiate_version().await.unwrap();
+    let docker = Docker::connect_with_unix(socket, 60, bollard::API_DEFAULT_VERSION)
+        .unwrap()
+        .negotiate_version()
+        .await
+        .unwrap();
     let (mut bare, mut ours) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS + 5 {
         let (one, other) = if round % 2 == 0 {
@@ -98,11 +101,8 @@ async fn through_bare(docker: &Docker, image: &str) {
 
 async fn through_gofer(scheduler: &DockerScheduler, image: &str) {
     let id = AttemptId::from_u128(uuid::Uuid::now_v7().as_u128());
-    let spec = TaskSpec {
-        image: image.to_owned(),
-        command: vec!["/bin/true".to_owned()],
-        ..TaskSpec::default()
-    };
+    let spec =
+        TaskSpec { image: image.to_owned(), command: vec!["/bin/true".to_owned()], ..TaskSpec::default() };
     scheduler.start(&id, &spec).await.unwrap();
     assert_eq!(scheduler.wait(&id).await.unwrap().cause, Cause::ExitCode(0));
     scheduler.remove(&id).await.unwrap();

@@ -81,15 +81,20 @@ impl Book {
         }
     }
 
-    /// Whether the engine's events have kept something back: an end of these, or the end of something that is waited for
-    /// and does not run.
-    pub(crate) fn is_behind(&self, ended: &HashSet<AttemptId>, running: &HashSet<AttemptId>) -> bool {
+    /// What the engine's events have kept back so far: an end of these, or the end of something that is waited for and does
+    /// not run.
+    pub(crate) fn not_heard_of(
+        &self,
+        ended: &HashSet<AttemptId>,
+        running: &HashSet<AttemptId>,
+    ) -> HashSet<AttemptId> {
         let pages = self.pages();
         let heard = |page: &Page| page.died_in_sight || page.ended_out_of_sight || page.exit.is_some();
-        let waited_for = |(id, page): (&AttemptId, &Page)| {
-            page.changed.receiver_count() > 0 && !running.contains(id) && !heard(page)
+        let waited_for = |(id, page): &(&AttemptId, &Page)| {
+            page.changed.receiver_count() > 0 && !running.contains(*id) && !heard(page)
         };
-        ended.iter().any(|id| !pages.get(id).is_some_and(heard)) || pages.iter().any(waited_for)
+        let of_ended = ended.iter().filter(|id| !pages.get(*id).is_some_and(heard));
+        of_ended.chain(pages.iter().filter(waited_for).map(|(id, _)| id)).cloned().collect()
     }
 
     /// We ask it politely to end; false if we have already.
@@ -176,14 +181,14 @@ mod tests {
     #[test]
     fn the_book_is_behind_while_an_end_was_not_heard_of() {
         let (book, none, one) = (Book::new(), HashSet::new(), HashSet::from([id()]));
-        assert!(!book.is_behind(&none, &none) && !book.is_behind(&none, &one));
-        assert!(book.is_behind(&one, &none), "it has ended and nobody told");
+        assert!(book.not_heard_of(&none, &none).is_empty() && book.not_heard_of(&none, &one).is_empty());
+        assert!(!book.not_heard_of(&one, &none).is_empty(), "it has ended and nobody told");
         let waiting = book.watch(&id());
-        assert!(book.is_behind(&none, &none), "it is waited for and gone");
-        assert!(!book.is_behind(&none, &one), "it is waited for and runs");
+        assert!(!book.not_heard_of(&none, &none).is_empty(), "it is waited for and gone");
+        assert!(book.not_heard_of(&none, &one).is_empty(), "it is waited for and runs");
         drop(waiting);
         book.told(&id(), true);
-        assert!(!book.is_behind(&one, &none));
+        assert!(book.not_heard_of(&one, &none).is_empty());
     }
 
     #[test]

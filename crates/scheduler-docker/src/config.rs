@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use gofer_backend::{BackendError, ErrorKind};
 use gofer_scheduler::RegistryAuth;
@@ -16,6 +17,9 @@ pub const DEFAULT_SOCKET: &str = "unix:///var/run/docker.sock";
 
 /// The least output of a task that an engine can be told to keep.
 pub const LEAST_LOG: ByteSize = ByteSize::from_mib(2);
+
+/// The least memory that an engine gives a container.
+pub(crate) const LEAST_MEMORY: ByteSize = ByteSize::from_mib(6);
 
 /// What the Docker scheduler needs to know. In a configuration file, everything may be left out.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -36,7 +40,8 @@ pub struct DockerConfig {
     pub extra_hosts: Vec<String>,
     /// The user of a task that names none; left out, the image's.
     pub user: Option<String>,
-    /// Kernel capabilities that a task keeps, such as `CHOWN`. All others are dropped.
+    /// Kernel capabilities that a task keeps, such as `CHOWN`. All others are dropped. `SETUID` brings `KILL`: the first
+    /// process of a container could not end what has become another user otherwise.
     pub add_capabilities: Vec<String>,
     /// Whether the root of a task's files is read-only; it then gets a `/tmp` of its own in memory.
     pub read_only_root: bool,
@@ -138,41 +143,62 @@ impl Registry {
 impl DockerConfig {
     /// Checks what can be checked without asking anybody. The error names the key.
     pub fn validate(&self) -> Result<(), (&'static str, BackendError)> {
-        let refuse = |key, why: String| Err((key, error(ErrorKind::InvalidInput, "configure", why)));
-        if !["unix:///", "tcp://"].iter().any(|scheme| self.socket.starts_with(scheme)) {
-            let why = format!(
-                "`{}` is no address of an engine: use `unix:///path` or `tcp://host:port`",
-                self.socket
-            );
-            return refuse("socket", why);
-        }
+        self.check_limits()?;
+        self.check_places()
+    }
+
+    fn check_limits(&self) -> Result<(), (&'static str, BackendError)> {
         for (key, number) in
             [("max_calls", self.max_calls), ("max_pulls", self.max_pulls), ("open_files", self.open_files)]
         {
-            if number == 0 {
-                return refuse(key, "it must be at least 1".to_owned());
-            }
+            refuse_if(number == 0, key, || "it must be at least 1".to_owned())?;
         }
-        if self.max_processes < 2 {
-            return refuse("max_processes", "a task needs at least 2".to_owned());
+        let prune_after = self.prune_images_after.map_or(Duration::MAX, Span::get);
+        for (key, span) in [
+            ("call_timeout", self.call_timeout.get()),
+            ("pull_timeout", self.pull_timeout.get()),
+            ("prune_images_after", prune_after),
+        ] {
+            refuse_if(span.is_zero(), key, || "it must be longer than nothing".to_owned())?;
         }
-        if self.network.starts_with("container:") || self.network.is_empty() {
-            return refuse("network", format!("`{}` is no network for a task", self.network));
-        }
+        refuse_if(self.max_processes < 2, "max_processes", || "a task needs at least 2".to_owned())?;
+        refuse_if(self.max_log < LEAST_LOG, "max_log", || "at least 2MiB are needed".to_owned())?;
+        let little = self.default_memory.is_some_and(|memory| memory < LEAST_MEMORY);
+        refuse_if(little, "default_memory", || "the engine gives no container less than 6MiB".to_owned())?;
+        let little = self.default_cpu.is_some_and(|cpu| !cpu.is_finite() || cpu < 0.01);
+        refuse_if(little, "default_cpu", || "the engine gives no container less than 0.01 cores".to_owned())
+    }
+
+    fn check_places(&self) -> Result<(), (&'static str, BackendError)> {
+        let known = ["unix:///", "tcp://"].iter().any(|scheme| self.socket.starts_with(scheme));
+        refuse_if(!known, "socket", || {
+            format!("`{}` is no address of an engine: use `unix:///path` or `tcp://host:port`", self.socket)
+        })?;
+        let none = self.network.starts_with("container:") || self.network.is_empty();
+        refuse_if(none, "network", || format!("`{}` is no network for a task", self.network))?;
         if let Some(host) = self.extra_hosts.iter().find(|host| !host.contains(':')) {
-            return refuse("extra_hosts", format!("`{host}` is not of the form `name:address`"));
+            refuse_if(true, "extra_hosts", || format!("`{host}` is not of the form `name:address`"))?;
         }
-        if self.max_log < LEAST_LOG {
-            return refuse("max_log", "at least 2MiB are needed".to_owned());
-        }
+        let all = |name: &String| name.to_uppercase().trim_start_matches("CAP_") == "ALL";
+        refuse_if(self.add_capabilities.iter().any(all), "add_capabilities", || {
+            "name each that is needed: all of them would be none dropped".to_owned()
+        })?;
         for (name, registry) in &self.registries {
-            if registry.password.is_some() == registry.password_file.is_some() {
-                let why = format!("`{name}` needs either `password` or `password_file`");
-                return refuse("registries", why);
-            }
+            let unclear = registry.password.is_some() == registry.password_file.is_some();
+            refuse_if(unclear, "registries", || {
+                format!("`{name}` needs either `password` or `password_file`")
+            })?;
         }
         Ok(())
     }
+}
+
+fn refuse_if(
+    wrong: bool,
+    key: &'static str,
+    why: impl FnOnce() -> String,
+) -> Result<(), (&'static str, BackendError)> {
+    if wrong { Err((key, error(ErrorKind::InvalidInput, "configure", why()))) } else { Ok(()) }
 }
 
 fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
@@ -226,6 +252,24 @@ mod tests {
         assert_eq!(refused(&config), "network");
         let config = DockerConfig { socket: "ssh://host".to_owned(), ..DockerConfig::default() };
         assert_eq!(refused(&config), "socket");
+    }
+
+    #[test]
+    fn what_would_break_every_task_is_refused() {
+        let usual = DockerConfig::default;
+        let table = [
+            (DockerConfig { call_timeout: Span::from_secs(0), ..usual() }, "call_timeout"),
+            (DockerConfig { pull_timeout: Span::from_secs(0), ..usual() }, "pull_timeout"),
+            (DockerConfig { default_memory: Some(ByteSize::from_mib(5)), ..usual() }, "default_memory"),
+            (DockerConfig { default_memory: Some(LEAST_MEMORY), ..usual() }, ""),
+            (DockerConfig { default_cpu: Some(0.0), ..usual() }, "default_cpu"),
+            (DockerConfig { default_cpu: Some(f64::NAN), ..usual() }, "default_cpu"),
+            (DockerConfig { add_capabilities: vec!["cap_all".to_owned()], ..usual() }, "add_capabilities"),
+            (DockerConfig { add_capabilities: vec!["CHOWN".to_owned()], ..usual() }, ""),
+        ];
+        for (config, key) in table {
+            assert_eq!(refused(&config), key);
+        }
     }
 
     #[test]

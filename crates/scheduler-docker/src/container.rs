@@ -12,7 +12,7 @@ use gofer_scheduler::TaskSpec;
 use gofer_task_init as init;
 use gofer_types::AttemptId;
 
-use crate::config::DockerConfig;
+use crate::config::{DockerConfig, LEAST_MEMORY};
 use crate::error::error;
 use crate::images::check_name;
 use crate::labels;
@@ -21,8 +21,6 @@ use crate::labels;
 const LONGEST_WORD: usize = 128 << 10;
 /// A core, in the engine's unit.
 const NANOS: f64 = 1e9;
-/// The engine's own least amount of memory.
-const LEAST_MEMORY: u64 = 6 << 20;
 
 /// What a container is made of.
 pub(crate) struct Plan<'a> {
@@ -65,7 +63,7 @@ pub(crate) fn check(spec: &TaskSpec) -> Result<()> {
             return Err(fault.with("name", name).with("bytes", name.len() + value.len()));
         }
     }
-    if spec.limits.memory.is_some_and(|memory| memory.get() < LEAST_MEMORY) {
+    if spec.limits.memory.is_some_and(|memory| memory < LEAST_MEMORY) {
         return Err(invalid("the engine gives no container less than 6MiB of memory"));
     }
     if spec.limits.cpu.is_some_and(|cpu| !cpu.is_finite() || cpu < 0.01) {
@@ -135,7 +133,7 @@ fn host(plan: &Plan<'_>) -> HostConfig {
         pids_limit: Some(i64::from(config.max_processes)),
         ulimits: Some(vec![limit("nofile", i64::from(config.open_files)), limit("core", 0)]),
         cap_drop: Some(vec!["ALL".to_owned()]),
-        cap_add: Some(config.add_capabilities.clone()),
+        cap_add: Some(capabilities(config)),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
         privileged: Some(false),
         publish_all_ports: Some(false),
@@ -156,6 +154,15 @@ fn host(plan: &Plan<'_>) -> HostConfig {
         log_config: Some(log(config)),
         ..HostConfig::default()
     }
+}
+
+/// Who may become another user may be killed as one, by the first process too.
+fn capabilities(config: &DockerConfig) -> Vec<String> {
+    let named = |name: &str| {
+        config.add_capabilities.iter().any(|it| it.to_uppercase().trim_start_matches("CAP_") == name)
+    };
+    let kill = (named("SETUID") && !named("KILL")).then(|| "KILL".to_owned());
+    config.add_capabilities.iter().cloned().chain(kill).collect()
 }
 
 fn signed(number: u64) -> i64 {
@@ -307,6 +314,6 @@ mod tests {
             let limits = TaskLimits { memory: Some(ByteSize::from_bytes(bytes)), cpu: None };
             check(&TaskSpec { limits, ..spec() })
         };
-        assert!(memory(LEAST_MEMORY).is_ok() && memory(LEAST_MEMORY - 1).is_err());
+        assert!(memory(LEAST_MEMORY.get()).is_ok() && memory(LEAST_MEMORY.get() - 1).is_err());
     }
 }

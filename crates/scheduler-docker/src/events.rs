@@ -3,7 +3,7 @@
 //! When it breaks it is followed anew, from a moment of the engine's own clock on; what had ended before that moment is
 //! marked, and everybody who waits looks again. So no end is missed, and none that nobody saw is taken for one in sight.
 //!
-//! Two things are not believed. That nothing happens: after a long silence the engine is asked once how its containers
+//! Two things are not believed. That nothing happens: from time to time the engine is asked how its containers
 //! stand, and a stream that keeps an end back is given up. And a killing, until the engine has answered a call after it: an
 //! engine that goes away tells of the containers that it ends as if somebody else had done it.
 
@@ -78,26 +78,27 @@ async fn listen(
     let mut events = pin!(events);
     // Ends with this stream: a death is confirmed by the same life of the engine or not at all.
     let mut doubtful = FuturesUnordered::new();
-    let mut behind = false;
+    let mut behind = HashSet::new();
+    let mut look = tokio::time::interval(shared.client.deadline());
     loop {
         tokio::select! {
             biased;
             event = events.next() => {
                 let Some(event) = event else { return Ok(()) };
-                behind = false;
                 let event = event.map_err(|vendor| translate("events", vendor))?;
                 if let Some(id) = hear(shared, event) {
                     doubtful.push(confirmed(shared, id));
                 }
             }
             Some(id) = doubtful.next() => shared.book.told(&id, true),
-            // sleeps: a silence is a span of time by its nature
-            () = tokio::time::sleep(shared.client.deadline()) => {
-                let standing = standing(shared).await?;
-                let was_behind = std::mem::replace(&mut behind, shared.book.is_behind(&standing.ended, &standing.running));
-                if was_behind && behind {
+            _ = look.tick() => {
+                let Standing { ended, running } = standing(shared).await?;
+                let now = shared.book.not_heard_of(&ended, &running);
+                // One whose event is on its way is heard of by the next look.
+                if now.intersection(&behind).next().is_some() {
                     return Err(error(ErrorKind::Unavailable, "events", "the engine keeps its events back"));
                 }
+                behind = now;
             }
         }
     }

@@ -56,10 +56,7 @@ impl DockerHarness {
         let shared = Arc::clone(scheduler.shared());
         Ok(Self {
             config,
-            missing_image: format!(
-                "{}:gofer-never-made-this",
-                image.split([':', '@']).next().unwrap_or_default()
-            ),
+            missing_image: format!("{}:gofer-never-made-this", images::split(&image).0),
             image,
             owner: name,
             places: Places::new(MEETING),

@@ -36,6 +36,12 @@ impl Images for DockerScheduler {
         }
         // Waiting for others is not part of the time limit: theirs bounds it.
         let _slot = shared.pulls.acquire().await;
+        // One of those that were waited for may have brought it.
+        if spec.pull == PullPolicy::Missing
+            && let Some(image) = inspect(shared, &spec.image).await?
+        {
+            return Ok(Image { digest: digest(&image, &spec.image), fetched: true });
+        }
         let limit = shared.config.pull_timeout.get();
         match tokio::time::timeout(limit, pull(shared, spec, progress)).await {
             Ok(pulled) => pulled?,
@@ -110,7 +116,7 @@ fn ends_alike(one: &str, other: &str) -> bool {
 }
 
 /// A name without its tag or digest, and that. Without either, an engine would fetch every tag.
-fn split(name: &str) -> (&str, Option<&str>) {
+pub(crate) fn split(name: &str) -> (&str, Option<&str>) {
     if let Some((repository, digest)) = name.split_once('@') {
         return (repository, Some(digest));
     }
@@ -133,7 +139,8 @@ async fn pull(
     spec: &TaskSpec,
     progress: &mut (dyn FnMut(ImageProgress) + Send),
 ) -> Result<()> {
-    let docker = shared.client.docker("pull").await?;
+    // An answer may begin as late as the whole fetch may end.
+    let docker = shared.client.docker("pull").await?.with_timeout(shared.config.pull_timeout.get());
     let (_, tag) = split(&spec.image);
     let options = CreateImageOptionsBuilder::default().from_image(&spec.image);
     let options = if tag.is_none() { options.tag("latest") } else { options }.build();

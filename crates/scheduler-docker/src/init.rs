@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use bollard::models::{ContainerCreateBody, HostConfig, VolumeCreateRequest};
 use bollard::query_parameters::{
-    ContainerArchiveInfoOptionsBuilder, CreateContainerOptions, ListVolumesOptionsBuilder, RemoveVolumeOptions,
-    UploadToContainerOptionsBuilder,
+    ContainerArchiveInfoOptionsBuilder, CreateContainerOptions, ListVolumesOptionsBuilder,
+    RemoveVolumeOptions, UploadToContainerOptionsBuilder,
 };
 use gofer_backend::{ErrorKind, Result};
 use gofer_task_init::{FOLDER, PROGRAM};
@@ -42,16 +42,16 @@ impl InitVolume {
 
     /// Sees to it that the engine has it. The image lends its name to a container that never runs.
     pub(crate) async fn ensure(&self, shared: &Shared, image: &str) -> Result<()> {
-        self.ready.get_or_try_init(|| async { self.bring(shared, image).await.map(drop) }).await.map(drop)
+        self.ready.get_or_try_init(|| self.bring(shared, image)).await.map(drop)
     }
 
     /// Brings it once more if it is not there any more, such as when somebody removed all volumes that nobody used just
-    /// then. True if it was not there.
-    pub(crate) async fn mend(&self, shared: &Shared, image: &str) -> Result<bool> {
+    /// then.
+    pub(crate) async fn mend(&self, shared: &Shared, image: &str) -> Result<()> {
         self.bring(shared, image).await
     }
 
-    async fn bring(&self, shared: &Shared, image: &str) -> Result<bool> {
+    async fn bring(&self, shared: &Shared, image: &str) -> Result<()> {
         check_platform(shared).await?;
         let request = VolumeCreateRequest {
             name: Some(self.name.clone()),
@@ -115,16 +115,15 @@ pub(crate) async fn helper(shared: &Shared, image: &str, volumes: &[(&str, &str)
     Ok(shared.client.call("init", create).await?.id)
 }
 
-/// True if there was something to do.
-async fn fill(shared: &Shared, helper: &str) -> Result<bool> {
+async fn fill(shared: &Shared, helper: &str) -> Result<()> {
     if is_there(shared, helper).await? {
-        return Ok(false);
+        return Ok(());
     }
     let archive =
         archive(PROGRAM.rsplit('/').next().unwrap_or_default(), BINARY, 0o555).map_err(|source| {
             error(ErrorKind::Internal, "init", "the program cannot be packed").source(source)
         })?;
-    upload(shared, helper, FOLDER, archive).await.map(|()| true)
+    upload(shared, helper, FOLDER, archive).await
 }
 
 /// A file is there in full if it has the right size: its name stands for its content.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bollard::models::{ContainerCreateBody, ImageConfig, ImageInspect};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
-use gofer_backend::{BackendError, ErrorKind, Result};
+use gofer_backend::{BackendError, ErrorKind, Result, RetryAdvice};
 use gofer_scheduler::{StartOutcome, Started, TaskSpec};
 use gofer_types::AttemptId;
 
@@ -112,12 +112,13 @@ async fn adopt(shared: &Shared, id: &AttemptId, spec: &TaskSpec) -> Result<Start
 async fn run(shared: &Shared, id: &AttemptId, (container, image): (&str, &str)) -> Result<()> {
     let Some(refusal) = try_to_run(shared, id, container).await? else { return Ok(()) };
     let refusal = match shared.init.mend(shared, image).await {
-        // It was our own program that was not there.
-        Ok(true) => match try_to_run(shared, id, container).await? {
+        // Our own program may have been what was not there; it is now, whoever brought it.
+        Ok(()) => match try_to_run(shared, id, container).await? {
             None => return Ok(()),
             Some(refusal) => refusal,
         },
-        _ => refusal,
+        Err(fault) if fault.kind().outcome_unknown() => return Err(fault.with("id", id)),
+        Err(_) => refusal,
     };
     // It can never run as it is; nothing of it is left behind.
     shared.discard(container, true).await?;
@@ -139,6 +140,40 @@ async fn try_to_run(shared: &Shared, id: &AttemptId, container: &str) -> Result<
         Stage::Runs | Stage::Ended { .. } => Ok(None),
         Stage::Created(why) if why.is_empty() && fault.kind().outcome_unknown() => Err(fault.with("id", id)),
         Stage::Created(why) if why.is_empty() => Ok(Some(fault.message().to_owned())),
+        Stage::Created(why) if may_pass(&why) => {
+            // Nothing of it ran, and the same may be asked for again once there is room.
+            shared.discard(container, true).await?;
+            let fault = error(ErrorKind::Exhausted, "start", said(&why)).with("id", id);
+            Err(fault.retry(RetryAdvice::Later { after: None }))
+        }
         Stage::Created(why) => Ok(Some(said(&why))),
+    }
+}
+
+/// Whether an engine refused a start for want of something that may be there later. It says so in words alone.
+fn may_pass(why: &str) -> bool {
+    const WANTS: [&str; 4] = [
+        "no space left on device",
+        "cannot allocate memory",
+        "resource temporarily unavailable",
+        "no available ip",
+    ];
+    let why = why.to_lowercase();
+    WANTS.iter().any(|want| why.contains(want))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_want_of_something_passes() {
+        let full = "failed to create shim: mkdir /run/containerd/1: no space left on device: unknown";
+        assert!(may_pass(full));
+        for never in
+            ["unable to find user nobody2: no matching entries in passwd file", "network x not found", ""]
+        {
+            assert!(!may_pass(never), "{never}");
+        }
     }
 }

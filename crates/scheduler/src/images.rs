@@ -19,7 +19,8 @@ pub trait Images: Debug + Send + Sync {
     /// backend says something, and nothing where nothing is transferred. Dropping the future ends the waiting; what was transferred stays.
     /// Errors: `InvalidInput` if there is no such image or its name is malformed; `Unauthenticated` or `PermissionDenied` if
     /// the registry refuses the credentials; `Unavailable` if the registry or the engine cannot be reached; `Exhausted` if
-    /// there is no room for it; `TimedOut` if the time limit of a fetch has passed.
+    /// there is no room for it; `TimedOut` with the
+    /// advice `Never` if the time limit of a fetch has passed, and otherwise if one answer did not come in time.
     async fn fetch(&self, spec: &TaskSpec, progress: &mut (dyn FnMut(ImageProgress) + Send))
     -> Result<Image>;
 }

@@ -116,9 +116,8 @@ async fn docker(instance: &Instance, place: &Place, image: &str) -> Result<Prepa
     let config = crate::backends::docker_config(instance, place);
     let config = config.map_err(|complaint| CheckError::Open(StartError::Config(vec![complaint])))?;
     // What the suite removes is nothing that a server must remember.
-    let folder = tempfile::tempdir().map_err(|cause| {
-        CheckError::Open(StartError::DataDir { path: std::env::temp_dir(), cause })
-    })?;
+    let folder = tempfile::tempdir()
+        .map_err(|cause| CheckError::Open(StartError::DataDir { path: std::env::temp_dir(), cause }))?;
     let root = folder.path().to_owned();
     let harness = gofer_scheduler_docker::harness::DockerHarness::new(config, image, root).await;
     let harness = Arc::new(harness.map_err(|cause| unopened(instance, cause))?);

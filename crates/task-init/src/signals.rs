@@ -13,7 +13,8 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{Pid, getpid};
 
 /// What may come before the task runs, and ends or tells a process by default.
-const EARLY: [Signal; 7] = [
+const EARLY: [Signal; 8] = [
+    Signal::SIGPWR,
     Signal::SIGHUP,
     Signal::SIGINT,
     Signal::SIGQUIT,
@@ -65,13 +66,14 @@ impl Signals {
 
     /// Hands on to the task what has come, unless it tells of the end of a process; answers what is said to ourselves.
     pub(crate) fn heard(&mut self, task: i32) -> Vec<Word> {
-        for (signal, flag) in std::mem::take(&mut self.early) {
-            if flag.load(Ordering::SeqCst) {
-                self.hand_on(signal, task, true);
-            }
+        let early = std::mem::take(&mut self.early).into_iter();
+        let mut come: Vec<_> =
+            early.filter(|(_, flag)| flag.load(Ordering::SeqCst)).map(|(it, _)| (it, true)).collect();
+        while let Some(signal) = self.next() {
+            come.push(signal);
         }
         let mut words = Vec::new();
-        while let Some((signal, outside)) = self.next() {
+        for (signal, outside) in come {
             match signal {
                 Signal::SIGCHLD => {}
                 Signal::SIGPWR if outside => {

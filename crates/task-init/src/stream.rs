@@ -20,6 +20,8 @@ use crate::signals::{Signals, Word};
 const FULL: usize = 256 << 10;
 /// The most bytes that are read at once.
 const MOST: usize = 64 << 10;
+/// How often is read when the task has ended.
+const MOST_READS: u32 = 256;
 /// What a pipe that is ready takes without making us wait.
 const ATOMIC: usize = 4096;
 /// How long the beginning of a line waits for its rest.
@@ -42,6 +44,8 @@ struct Stream {
     is_error: bool,
     /// For how many turns nothing has come.
     idle: u32,
+    /// Whether output was dropped, because nobody can take it any more.
+    lost: bool,
 }
 
 impl Streams {
@@ -103,19 +107,26 @@ impl Streams {
         ready
     }
 
-    /// Hands on what is left and the last line, as long as somebody takes it.
+    /// Hands on what is left, and then the last line: it says that nothing is missing, and is left out if something is.
     pub(crate) fn finish(&mut self, end: &End, mut signals: Option<Signals>) {
         for stream in &mut self.0 {
             stream.drain();
             stream.hand_over(true);
         }
-        self.0[1].out.extend(last_line(end));
+        if self.flush(&mut signals) {
+            self.0[1].out.extend(last_line(end));
+            self.flush(&mut signals);
+        }
+    }
+
+    /// Writes everything, as long as somebody takes it; true if nothing was ever lost.
+    fn flush(&mut self, signals: &mut Option<Signals>) -> bool {
         let hasty = signals.as_ref().is_some_and(Signals::is_hasty);
         let mut patience = if hasty { HASTE } else { PATIENCE };
         while self.0.iter().any(|stream| !stream.out.is_empty()) {
             let ready = self.wait(signals.as_ref(), Some(patience));
             if !ready[0].anything {
-                return;
+                return false;
             }
             for (stream, ready) in self.0.iter_mut().zip(ready) {
                 if ready.output {
@@ -126,6 +137,7 @@ impl Streams {
                 patience = HASTE;
             }
         }
+        !self.0.iter().any(|stream| stream.lost)
     }
 }
 
@@ -147,7 +159,14 @@ impl Stream {
         if let Some(from) = &from {
             let _ = ioctl_fionbio(from, true);
         }
-        Self { from: from.map(File::from), encoder: Encoder::default(), out: Vec::new(), is_error, idle: 0 }
+        Self {
+            from: from.map(File::from),
+            encoder: Encoder::default(),
+            out: Vec::new(),
+            is_error,
+            idle: 0,
+            lost: false,
+        }
     }
 
     fn wanted_input(&self) -> Option<BorrowedFd<'_>> {
@@ -172,9 +191,13 @@ impl Stream {
         false
     }
 
-    /// Reads all that was written.
+    /// Reads all that was written. A pipe holds far less than the limit: more can only come from who outlives the task.
     fn drain(&mut self) {
-        while self.read() {}
+        for _ in 0..MOST_READS {
+            if !self.read() {
+                return;
+            }
+        }
     }
 
     fn hand_over(&mut self, everything: bool) {
@@ -188,7 +211,10 @@ impl Stream {
         match written {
             Ok(count) => drop(self.out.drain(..count)),
             Err(Errno::INTR | Errno::AGAIN) => {}
-            Err(_) => self.out.clear(),
+            Err(_) => {
+                self.lost |= !self.out.is_empty();
+                self.out.clear();
+            }
         }
     }
 }

@@ -8,10 +8,16 @@ use std::process::{Command, Stdio};
 use gofer_task_init::{CANNOT_RUN, End, NOT_THERE};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpid};
+use rustix::event::{Timespec, poll};
 use rustix::process::{WaitOptions, WaitStatus, wait};
 
 use crate::signals::{Signals, Word};
 use crate::stream::Streams;
+
+/// How often it is looked whether everything has ended, and how long between two looks: two seconds at the most, and as
+/// often as there may be processes besides.
+const LOOKS: u32 = 2000;
+const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
 
 /// A task that runs.
 pub(crate) struct Running {
@@ -62,7 +68,7 @@ impl Running {
         };
         if is_first() {
             kill_all(self.task);
-            while wait(WaitOptions::empty()).is_ok() {}
+            reap_the_rest();
         }
         end
     }
@@ -83,6 +89,18 @@ impl Running {
         let asked = |signal| self.signals.as_ref().is_some_and(|signals| signals.asked_for(signal));
         let signal = || status.terminating_signal();
         code.or_else(|| signal().map(|signal| End::Signal { signal, asked: asked(signal) }))
+    }
+}
+
+/// Waits until everything else has ended, but not for long: what this process has no right to kill ends with it.
+fn reap_the_rest() {
+    for _ in 0..LOOKS {
+        match wait(WaitOptions::NOHANG) {
+            Ok(Some(_)) => {}
+            // Nothing is polled for but time: what ends tells by a signal that may have been told already.
+            Ok(None) => drop(poll(&mut [], Some(&LOOK_AGAIN))),
+            Err(_) => return,
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! is planned, never stored evaluated.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -333,12 +334,18 @@ pub struct Resources {
 }
 
 /// Who a task is towards the registry of its image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegistryAuth {
     /// The user.
     pub user: Text,
     /// The password.
     pub pass: Text,
+}
+
+impl fmt::Debug for RegistryAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegistryAuth").field("user", &self.user).finish_non_exhaustive()
+    }
 }
 
 /// A repository that is checked out before a task starts.

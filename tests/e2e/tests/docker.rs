@@ -43,8 +43,5 @@ fn main() -> ExitCode {
 
 /// The configuration of a server whose tasks run on this engine.
 fn config(engine: &Docker, more: &str) -> String {
-    format!(
-        "[scheduler]\ndefault = \"docker\"\n[scheduler.docker]\nsocket = {:?}\n{more}\n",
-        engine.url()
-    )
+    format!("[scheduler]\ndefault = \"docker\"\n[scheduler.docker]\nsocket = {:?}\n{more}\n", engine.url())
 }

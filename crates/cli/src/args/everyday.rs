@@ -59,7 +59,7 @@ pub(crate) struct Local {
 /// What runs the tasks of `local` and `dev`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scheduler {
-    /// Containers if a Docker engine answers and every task names an image, else processes.
+    /// Containers if a Docker engine answers (for `local`: and every task names an image), else processes.
     Auto,
     /// Containers of a Docker engine.
     Docker,

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use crate::args::{Start, Up, Variables, resources};
 use crate::context::Cx;
+use crate::language;
 use crate::remote::incomplete;
 use crate::source::{self, Valid};
 use crate::views::{self, Plan};
-use crate::language;
 
 /// A file, and what registering it would change.
 struct Change {

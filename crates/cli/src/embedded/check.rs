@@ -31,9 +31,8 @@ fn not_checked(error: &CheckError) -> Failure {
         CheckError::NoSuch { known, .. } => Failure::new("E0521", Exit::NotFound, error)
             .hint(format!("the schedulers are {}", known.join(", ")))
             .next("gofer server config show"),
-        CheckError::NotYet { .. } => {
-            Failure::new("E0521", Exit::Invalid, error).hint("schedulers of the kinds `process` and `docker` can be checked")
-        }
+        CheckError::NotYet { .. } => Failure::new("E0521", Exit::Invalid, error)
+            .hint("schedulers of the kinds `process` and `docker` can be checked"),
         CheckError::Open(error) => super::not_started(error),
         CheckError::Broken(cause) => Failure::internal(error).because(cause),
     }

@@ -150,10 +150,10 @@ impl<'a> Carrier<'a> {
     }
 }
 
-/// Whether the same fetch may end otherwise later. A fetch that took too long has had its time.
+/// Whether the same fetch may end otherwise later. A fetch that has had its time says so by its advice.
 fn may_pass(error: &BackendError) -> bool {
     match error.kind() {
-        ErrorKind::TimedOut => false,
+        ErrorKind::TimedOut => error.advice() != RetryAdvice::Never,
         ErrorKind::Unavailable | ErrorKind::Exhausted => true,
         _ => matches!(error.advice(), RetryAdvice::Later { .. }),
     }

@@ -14,8 +14,12 @@ use super::Inner;
 pub(crate) async fn reap(inner: Arc<Inner>) {
     let grace = inner.options.leftover_grace.get();
     while inner.pause(grace).await {
+        let mut all = true;
         for scheduler in inner.schedulers.named.values() {
-            sweep(&inner, &**scheduler, grace).await;
+            all &= sweep(&inner, &**scheduler, grace).await;
+        }
+        if !all {
+            continue;
         }
         tokio::select! {
             biased;
@@ -25,21 +29,25 @@ pub(crate) async fn reap(inner: Arc<Inner>) {
     }
 }
 
-async fn sweep(inner: &Inner, scheduler: &dyn Scheduler, grace: Duration) {
+/// False if there is, or may be, something to be looked at later.
+async fn sweep(inner: &Inner, scheduler: &dyn Scheduler, grace: Duration) -> bool {
     if inner.hall.count_set_aside() > 0 {
         tracing::warn!("leftovers are not removed while runs are set aside: they may be theirs");
-        return;
+        return true;
     }
     let list = match scheduler.list().await {
         Ok(list) => list,
         Err(error) => {
             tracing::warn!(error = %error.chain(), "cannot look for leftovers");
-            return;
+            return false;
         }
     };
     let now = inner.clock.now();
-    let is_left = |item: &TaskSummary| item.created.plus(grace) <= now && !inner.hall.is_in_hand(&item.id);
-    for item in list.into_iter().filter(is_left) {
+    let (old, young): (Vec<TaskSummary>, Vec<TaskSummary>) = list
+        .into_iter()
+        .filter(|item| !inner.hall.is_in_hand(&item.id))
+        .partition(|item| item.created.plus(grace) <= now);
+    for item in old {
         tracing::warn!(attempt = %item.id, "removing what no record names");
         let stopped = scheduler.stop(&item.id, Duration::ZERO).await;
         let removed = scheduler.remove(&item.id).await;
@@ -47,4 +55,5 @@ async fn sweep(inner: &Inner, scheduler: &dyn Scheduler, grace: Duration) {
             tracing::warn!(attempt = %item.id, error = %error.chain(), "cannot remove a leftover");
         }
     }
+    young.is_empty()
 }

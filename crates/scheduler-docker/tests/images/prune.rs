@@ -11,7 +11,7 @@ use crate::registry::{Registry, forget_image};
 
 /// A scheduler that finds everything old; it looks when it is opened.
 async fn pruning(bed: &Bed) -> DockerScheduler {
-    bed.again(|config| config.prune_images_after = Some(Span::from_secs(0))).await
+    bed.again(|config| config.prune_images_after = Some(Span::from_millis(1))).await
 }
 
 fn is_there(bed: &Bed, name: &str) -> bool {

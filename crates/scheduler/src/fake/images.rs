@@ -2,7 +2,7 @@
 //! the names.
 
 use async_trait::async_trait;
-use gofer_backend::{BackendError, ErrorKind, Result};
+use gofer_backend::{BackendError, ErrorKind, Result, RetryAdvice};
 
 use super::scheduler::error;
 use super::{FakeScheduler, Pages};
@@ -50,7 +50,9 @@ fn failure(image: &str, nth: u32) -> Option<BackendError> {
         "unreachable" if happens(count, nth) => (ErrorKind::Unavailable, "the registry cannot be reached"),
         _ => return None,
     };
-    Some(error(kind, "fetch", message).with("image", image))
+    // what is too late now was given all the time there is
+    let error = error(kind, "fetch", message).with("image", image);
+    Some(if kind == ErrorKind::TimedOut { error.retry(RetryAdvice::Never) } else { error })
 }
 
 impl Pages {

@@ -46,7 +46,8 @@ pub(crate) fn local_takes_the_engine(engine: &Docker) -> Result<(), Failed> {
 
 pub(crate) fn local_takes_processes(engine: &Docker) -> Result<(), Failed> {
     let world = World::new();
-    let by_choice = told(&local(&world, &pipeline("echo out"), &engine.url(), &["--scheduler", "process"]).ok());
+    let by_choice =
+        told(&local(&world, &pipeline("echo out"), &engine.url(), &["--scheduler", "process"]).ok());
     ensure(by_choice.contains("scheduler process") && by_choice.contains("out"), &by_choice)?;
     // A task that names no image cannot be a container.
     let bare = "id = \"bare\"\ntask \"t\" {\n  script = \"echo out\"\n}\n";
@@ -60,7 +61,10 @@ pub(crate) fn no_engine(_: &Docker) -> Result<(), Failed> {
     let output = local(&world, &pipeline("echo never"), &nobody, &["--scheduler", "docker"]);
     let told = told(&output);
     ensure(output.code() != Some(0), &told)?;
-    ensure(told.contains("error[E05") && told.contains(&nobody) && told.contains("--scheduler process"), &told)
+    ensure(
+        told.contains("error[E05") && told.contains(&nobody) && told.contains("--scheduler process"),
+        &told,
+    )
 }
 
 pub(crate) fn reaches_the_server(engine: &Docker) -> Result<(), Failed> {

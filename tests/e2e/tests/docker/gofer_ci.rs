@@ -16,8 +16,18 @@ const BUSYBOX: [&str; 2] = ["/bin/busybox", "/usr/bin/busybox"];
 const LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
 /// What a linker takes from there, by the beginning of its name.
 const LINKED: [&str; 12] = [
-    "crt", "Scrt1", "gcrt1", "libc.", "libc_nonshared", "libm.", "libmvec", "libgcc_s", "libpthread", "libdl",
-    "librt", "libutil",
+    "crt",
+    "Scrt1",
+    "gcrt1",
+    "libc.",
+    "libc_nonshared",
+    "libm.",
+    "libmvec",
+    "libgcc_s",
+    "libpthread",
+    "libdl",
+    "librt",
+    "libutil",
 ];
 
 pub(crate) fn checks_a_crate(engine: &Docker) -> Result<(), Failed> {
@@ -91,7 +101,8 @@ fn fill<W: Write>(tar: &mut tar::Builder<W>) -> Result<(), Failed> {
         link(tar, &format!("cargo/bin/{name}"), &format!("/toolchain/bin/{name}"))?;
     }
     shell(tar)?;
-    let mut programs: Vec<PathBuf> = std::fs::read_dir(sysroot.join("bin"))?.flatten().map(|it| it.path()).collect();
+    let mut programs: Vec<PathBuf> =
+        std::fs::read_dir(sysroot.join("bin"))?.flatten().map(|it| it.path()).collect();
     programs.extend(linker(tar)?);
     libraries(tar, &programs)?;
     registry(tar)?;
@@ -135,7 +146,8 @@ fn shell<W: Write>(tar: &mut tar::Builder<W>) -> Result<(), Failed> {
 fn linker<W: Write>(tar: &mut tar::Builder<W>) -> Result<Vec<PathBuf>, Failed> {
     let mut programs = Vec::new();
     for name in ["cc", "ld", "as"] {
-        let path = PathBuf::from(output("sh", &["-c", &format!("command -v {name}")])?.trim()).canonicalize()?;
+        let path =
+            PathBuf::from(output("sh", &["-c", &format!("command -v {name}")])?.trim()).canonicalize()?;
         tar.append_path_with_name(&path, format!("usr/bin/{name}"))?;
         programs.push(path);
     }
@@ -163,7 +175,8 @@ fn libraries<W: Write>(tar: &mut tar::Builder<W>, programs: &[PathBuf]) -> Resul
     for program in programs {
         let listed = output("ldd", &[&program.display().to_string()])?;
         // `/lib`, `/lib64` and what lies below `/usr`; the toolchain's own are there already.
-        let paths = listed.split_whitespace().filter(|word| word.starts_with("/lib") || word.starts_with("/usr/lib"));
+        let paths =
+            listed.split_whitespace().filter(|word| word.starts_with("/lib") || word.starts_with("/usr/lib"));
         wanted.extend(paths.map(PathBuf::from));
     }
     for file in std::fs::read_dir(LIBRARIES)?.flatten() {
@@ -189,7 +202,8 @@ fn libraries<W: Write>(tar: &mut tar::Builder<W>, programs: &[PathBuf]) -> Resul
 /// The crates that cargo has fetched, and that it is to fetch no others.
 fn registry<W: Write>(tar: &mut tar::Builder<W>) -> Result<(), Failed> {
     let home = std::env::var("CARGO_HOME").map(PathBuf::from);
-    let home = home.unwrap_or_else(|_| PathBuf::from(std::env::var("HOME").unwrap_or_default()).join(".cargo"));
+    let home =
+        home.unwrap_or_else(|_| PathBuf::from(std::env::var("HOME").unwrap_or_default()).join(".cargo"));
     for part in ["index", "cache"] {
         tar.append_dir_all(format!("cargo/registry/{part}"), home.join("registry").join(part))?;
     }
