@@ -11,7 +11,7 @@ fn always(spec: &TaskSpec) -> TaskSpec {
 }
 
 pub(crate) async fn an_image_that_is_not_there_is_fetched_and_runs() {
-    let (bed, registry) = (Bed::new().await, Registry::start());
+    let (registry, bed) = (Registry::start(), Bed::new().await);
     let (name, digest) = registry.publish(&bed.docker, "team/app:1");
     let spec = script(&name, "exit 7");
     let fetched = bed.fetch(&spec).await.unwrap();
@@ -24,7 +24,7 @@ pub(crate) async fn an_image_that_is_not_there_is_fetched_and_runs() {
 }
 
 pub(crate) async fn an_image_that_is_there_needs_no_registry() {
-    let (bed, mut registry) = (Bed::new().await, Registry::start());
+    let (mut registry, bed) = (Registry::start(), Bed::new().await);
     let (name, digest) = registry.publish(&bed.docker, "app:1");
     let spec = script(&name, "true");
     bed.fetch(&spec).await.unwrap();
@@ -34,7 +34,7 @@ pub(crate) async fn an_image_that_is_there_needs_no_registry() {
 }
 
 pub(crate) async fn always_asks_the_registry_and_takes_what_is_new() {
-    let (bed, mut registry) = (Bed::new().await, Registry::start());
+    let (mut registry, bed) = (Registry::start(), Bed::new().await);
     let (name, old) = registry.publish(&bed.docker, "app:1");
     let spec = script(&name, "true");
     bed.fetch(&spec).await.unwrap();
@@ -48,7 +48,7 @@ pub(crate) async fn always_asks_the_registry_and_takes_what_is_new() {
 }
 
 pub(crate) async fn always_transfers_nothing_that_is_there() {
-    let (bed, registry) = (Bed::new().await, Registry::start());
+    let (registry, bed) = (Registry::start(), Bed::new().await);
     let (name, digest) = registry.publish(&bed.docker, "app:1");
     let spec = always(&script(&name, "true"));
     assert!(bed.fetch(&spec).await.unwrap().fetched);
@@ -57,7 +57,7 @@ pub(crate) async fn always_transfers_nothing_that_is_there() {
 }
 
 pub(crate) async fn an_image_named_by_its_digest_is_that_one() {
-    let (bed, registry) = (Bed::new().await, Registry::start());
+    let (registry, bed) = (Registry::start(), Bed::new().await);
     let (_, digest) = registry.publish(&bed.docker, "app:1");
     registry.publish(&bed.docker, "app:2");
     let spec = script(&format!("{}@{digest}", registry.name("app")), "exit 3");
@@ -67,7 +67,7 @@ pub(crate) async fn an_image_named_by_its_digest_is_that_one() {
 }
 
 pub(crate) async fn the_digest_of_a_start_stays_over_a_restart_and_a_moved_tag() {
-    let (bed, registry) = (Bed::new().await, Registry::start());
+    let (registry, bed) = (Registry::start(), Bed::new().await);
     let (name, digest) = registry.publish(&bed.docker, "app:1");
     let (id, spec) = (new_id(), script(&name, "sleep 600"));
     bed.fetch(&spec).await.unwrap();
@@ -84,7 +84,7 @@ pub(crate) async fn the_digest_of_a_start_stays_over_a_restart_and_a_moved_tag()
 }
 
 pub(crate) async fn the_digest_of_a_start_stays_when_its_image_is_gone() {
-    let (bed, registry) = (Bed::new().await, Registry::start());
+    let (registry, bed) = (Registry::start(), Bed::new().await);
     let (name, digest) = registry.publish(&bed.docker, "app:1");
     let (id, spec) = (new_id(), script(&name, "true"));
     bed.fetch(&spec).await.unwrap();
@@ -98,7 +98,7 @@ pub(crate) async fn the_digest_of_a_start_stays_when_its_image_is_gone() {
 }
 
 pub(crate) async fn two_fetches_of_one_image_at_once_both_succeed() {
-    let (bed, registry) = (Bed::new().await, Registry::start());
+    let (registry, bed) = (Registry::start(), Bed::new().await);
     let (name, digest) = registry.publish_bytes(&bed.docker, "app:1", 4 << 20);
     let spec = script(&name, "true");
     let (one, two) = tokio::join!(bed.fetch(&spec), bed.fetch(&spec));

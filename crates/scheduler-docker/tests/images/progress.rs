@@ -28,7 +28,7 @@ async fn feed(valve: &Valve, heard: &Mutex<Vec<ImageProgress>>, amounts: usize) 
 }
 
 pub(crate) async fn progress_grows_and_ends_at_the_total() {
-    let (bed, registry) = (Bed::new().await, Registry::start());
+    let (registry, bed) = (Registry::start(), Bed::new().await);
     let (_, digest) = registry.publish_bytes(&bed.docker, "big:1", SIZE);
     let valve = Valve::before(&registry, STEP);
     let spec = script(&valve.name("big:1"), "true");

@@ -28,7 +28,7 @@ async fn gone(bed: &Bed, name: &str) {
 }
 
 pub(crate) async fn a_fetched_image_that_nobody_uses_is_removed() {
-    let (bed, registry) = (Bed::new().await, Registry::start());
+    let (registry, bed) = (Registry::start(), Bed::new().await);
     let (name, _) = registry.publish(&bed.docker, "app:1");
     bed.fetch(&script(&name, "true")).await.unwrap();
     let _pruning = pruning(&bed).await;
@@ -36,7 +36,7 @@ pub(crate) async fn a_fetched_image_that_nobody_uses_is_removed() {
 }
 
 pub(crate) async fn an_image_that_gofer_did_not_fetch_stays() {
-    let (bed, registry) = (Bed::new().await, Registry::start());
+    let (registry, bed) = (Registry::start(), Bed::new().await);
     let other = registry.name("other:1");
     bed.make_image(&other, &[]);
     let spec = script(&other, "true");
@@ -51,7 +51,7 @@ pub(crate) async fn an_image_that_gofer_did_not_fetch_stays() {
 }
 
 pub(crate) async fn an_image_that_was_there_before_always_stays() {
-    let (bed, registry) = (Bed::new().await, Registry::start());
+    let (registry, bed) = (Registry::start(), Bed::new().await);
     let (theirs, _) = registry.publish(&bed.docker, "theirs:1");
     let pulled = bed.docker.post(&format!("/images/create?fromImage={theirs}"), "").unwrap();
     assert_eq!(pulled.status, 200, "{}", pulled.text());
@@ -66,7 +66,7 @@ pub(crate) async fn an_image_that_was_there_before_always_stays() {
 }
 
 pub(crate) async fn an_image_that_a_container_uses_stays() {
-    let (bed, registry) = (Bed::new().await, Registry::start());
+    let (registry, bed) = (Registry::start(), Bed::new().await);
     let (used, _) = registry.publish(&bed.docker, "used:1");
     let (name, _) = registry.publish(&bed.docker, "app:1");
     for name in [&used, &name] {

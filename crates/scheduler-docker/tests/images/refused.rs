@@ -33,7 +33,7 @@ fn guarded(bed: &Bed) -> (Registry, Registry, TaskSpec) {
 }
 
 pub(crate) async fn a_missing_tag_and_a_missing_repository_are_no_such_image() {
-    let (bed, registry) = (Bed::new().await, Registry::start());
+    let (registry, bed) = (Registry::start(), Bed::new().await);
     registry.publish(&bed.docker, "app:1");
     for name in ["app:2", "never/made:1"] {
         let fault = bed.refused(&script(&registry.name(name), "true")).await;
@@ -104,7 +104,7 @@ pub(crate) async fn the_operator_s_password_comes_from_its_file_at_each_fetch() 
 }
 
 pub(crate) async fn a_registry_that_is_down_may_be_asked_again_later() {
-    let (bed, mut registry) = (Bed::new().await, Registry::start());
+    let (mut registry, bed) = (Registry::start(), Bed::new().await);
     let (name, _) = registry.publish(&bed.docker, "app:1");
     registry.stop();
     let fault = bed.refused(&script(&name, "true")).await;
@@ -124,7 +124,7 @@ pub(crate) async fn a_registry_that_never_answers_ends_at_the_time_limit_and_fre
         config.max_pulls = 1;
         config.pull_timeout = Span::from_secs(2);
     });
-    let (bed, registry, (_listener, mute)) = (bed.await, Registry::start(), silent());
+    let (registry, bed, (_listener, mute)) = (Registry::start(), bed.await, silent());
     let fault = bed.refused(&mute).await;
     let wanted = (ErrorKind::TimedOut, RetryAdvice::Never, "the image was not fetched within its time limit");
     assert_eq!(told(&fault), wanted, "{}", fault.chain());
@@ -137,7 +137,7 @@ pub(crate) async fn a_fetch_that_waits_its_turn_does_not_use_up_its_time() {
         config.max_pulls = 1;
         config.pull_timeout = Span::from_secs(2);
     });
-    let (bed, registry, (listener, mute)) = (bed.await, Registry::start(), silent());
+    let (registry, bed, (listener, mute)) = (Registry::start(), bed.await, silent());
     let (name, _) = registry.publish(&bed.docker, "app:1");
     let spec = script(&name, "true");
     let other = async {

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex};
 
-use gofer_testkit::docker::{Docker, TEST_IMAGE};
+use gofer_testkit::docker::{Docker, TEST_IMAGE, engine_for_tests};
 use gofer_testkit::{Running, World, free_port, wait_for_blocking};
+use serde_json::Value;
 
 use crate::bed::make_image;
 
@@ -136,6 +137,33 @@ impl Registry {
 pub(crate) fn forget_image(docker: &Docker, name: &str) {
     let removed = docker.delete(&format!("/images/{name}")).unwrap();
     assert_eq!(removed.status, 200, "{}", removed.text());
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        forget_all(&self.host());
+    }
+}
+
+impl Drop for Valve {
+    fn drop(&mut self) {
+        forget_all(&format!("127.0.0.1:{}", self.port));
+    }
+}
+
+/// Removes what the shared engine has from this address: those who use it went before.
+fn forget_all(host: &str) {
+    let Ok(docker) = engine_for_tests() else { return };
+    let Ok(images) = docker.get("/images/json") else { return };
+    let Ok(Value::Array(images)) = serde_json::from_slice(&images.body) else { return };
+    let named = |image: &Value| {
+        let names =
+            [&image["RepoTags"], &image["RepoDigests"]].into_iter().filter_map(Value::as_array).flatten();
+        names.filter_map(Value::as_str).any(|name| name.starts_with(&format!("{host}/")))
+    };
+    for id in images.iter().filter(|image| named(image)).filter_map(|image| image["Id"].as_str()) {
+        let _ = docker.delete(&format!("/images/{id}?force=1"));
+    }
 }
 
 /// Bytes that look random, and others each time.
