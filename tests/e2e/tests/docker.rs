@@ -1,7 +1,11 @@
 //! The binary and a real Docker engine: tasks in containers, the server killed around them.
 //!
 //! Without an engine each of these is ignored, with the reason.
-#![expect(clippy::expect_used, reason = "a test that cannot go on fails, and says why")]
+#![expect(
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on fails, and says why; the test runner shows what it prints"
+)]
 
 #[path = "docker/crash.rs"]
 mod crash;

@@ -181,7 +181,7 @@ fn libraries<W: Write>(tar: &mut tar::Builder<W>, programs: &[PathBuf]) -> Resul
     }
     for file in std::fs::read_dir(LIBRARIES)?.flatten() {
         let name = file.file_name().to_string_lossy().into_owned();
-        if LINKED.iter().any(|start| name.starts_with(start)) && file.path().exists() {
+        if LINKED.iter().any(|start| name.starts_with(start)) && file.path().try_exists().unwrap_or(false) {
             wanted.insert(file.path());
         }
     }
