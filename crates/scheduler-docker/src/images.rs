@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::auth::DockerCredentials;
@@ -15,6 +16,9 @@ use gofer_scheduler::{Image, ImageProgress, Images, PullPolicy, TaskSpec};
 use crate::backend::DockerScheduler;
 use crate::error::{error, of_image, translate};
 use crate::shared::Shared;
+
+/// By how much the limit on the beginning of an answer lies behind that of the fetch.
+const LATER: Duration = Duration::from_secs(5);
 
 /// The registry of images that name none.
 const HUB: &str = "docker.io";
@@ -139,8 +143,12 @@ async fn pull(
     spec: &TaskSpec,
     progress: &mut (dyn FnMut(ImageProgress) + Send),
 ) -> Result<()> {
-    // An answer may begin as late as the whole fetch may end.
-    let docker = shared.client.docker("pull").await?.with_timeout(shared.config.pull_timeout.get());
+    // An answer may begin as late as the whole fetch may end, which is told by who waits for it.
+    let docker = shared
+        .client
+        .docker("pull")
+        .await?
+        .with_timeout(shared.config.pull_timeout.get().saturating_add(LATER));
     let (_, tag) = split(&spec.image);
     let options = CreateImageOptionsBuilder::default().from_image(&spec.image);
     let options = if tag.is_none() { options.tag("latest") } else { options }.build();

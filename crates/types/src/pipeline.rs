@@ -344,7 +344,9 @@ pub struct RegistryAuth {
 
 impl fmt::Debug for RegistryAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RegistryAuth").field("user", &self.user).finish_non_exhaustive()
+        let hidden = &"<redacted>";
+        let pass: &dyn fmt::Debug = if matches!(self.pass, Text::Store(_)) { &self.pass } else { hidden };
+        f.debug_struct("RegistryAuth").field("user", &self.user).field("pass", pass).finish()
     }
 }
 
