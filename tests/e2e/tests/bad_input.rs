@@ -153,14 +153,14 @@ fn an_unknown_key_of_the_configuration_is_told_with_its_line_and_what_was_meant(
 #[test]
 fn all_complaints_of_backends_are_told_before_anything_is_opened() {
     let world = World::new();
-    world.write("gofer.toml", "[storage.redb]\nfoo = 1\n[scheduler.far]\nkind = \"docker\"\n");
+    world.write("gofer.toml", "[storage.redb]\nfoo = 1\n[scheduler.far]\nkind = \"nomad\"\n");
     let data = world.join("data").display().to_string();
     let listen = format!("127.0.0.1:{}", free_port());
     for command in [&["config", "check"][..], &["start", "--data", &data, "--listen", &listen]] {
         let args = ["server"].iter().chain(command).chain(&["--config", "gofer.toml"]);
         let output = Binary::find().run(&world, args);
         let unknown = ["`foo` in `[storage.redb]`", "gofer.toml:2:1"];
-        let not_there = ["a kind `docker`", "not there yet", "gofer.toml:4:1", "2 problems"];
+        let not_there = ["a kind `nomad`", "not there yet", "gofer.toml:4:1", "2 problems"];
         refused(output, 6, "error[E0810]", &[&unknown[..], &not_there[..]].concat());
     }
     assert!(!world.join("data").try_exists().unwrap(), "nothing was made");
