@@ -87,8 +87,7 @@ impl Pump<'_> {
                 ErrorKind::InvalidInput => return self.note_gap(None, problem.chain()).await,
                 _ => {}
             }
-            // a scheduler that is away comes back, and what was written is still there
-            nonsense = if may_retry(&problem) { 0 } else { nonsense + 1 };
+            nonsense = if may_retry(&problem) && over.borrow().is_none() { 0 } else { nonsense + 1 };
             if nonsense >= PATIENCE {
                 return self.note_gap(None, problem.chain()).await;
             }
