@@ -30,9 +30,9 @@ async fn run(scheduler: &DockerScheduler, number: u128) -> Result<(), Failed> {
     scheduler.remove(&id).await.map_err(|fault| fault.chain().into())
 }
 
-fn volumes(docker: &Docker) -> Vec<String> {
-    let text = docker.get("/volumes").expect("the engine answers").text();
-    text.split("\"Name\":\"").skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect()
+fn volumes(docker: &Docker) -> Result<Vec<String>, Failed> {
+    let text = docker.get("/volumes")?.text();
+    Ok(text.split("\"Name\":\"").skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect())
 }
 
 async fn mended() -> Result<(), Failed> {
@@ -49,13 +49,13 @@ async fn mended() -> Result<(), Failed> {
     let scheduler = DockerScheduler::open("test", Owner("ours".to_owned()), config).await;
     let scheduler = scheduler.map_err(|fault| fault.chain())?;
     run(&scheduler, 1).await?;
-    let mut left = volumes(engine.docker());
+    let mut left = volumes(engine.docker())?;
     left.sort();
     assert!(left.len() == 2 && left[1] == "somebody-elses", "{left:?}");
     let ours = left[0].clone();
     let gone = engine.docker().delete(&format!("/volumes/{ours}"))?;
     assert_eq!(gone.status, 204, "{}", gone.text());
     run(&scheduler, 2).await?;
-    assert!(volumes(engine.docker()).contains(&ours));
+    assert!(volumes(engine.docker())?.contains(&ours));
     Ok(())
 }
