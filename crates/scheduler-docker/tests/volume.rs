@@ -32,7 +32,12 @@ async fn run(scheduler: &DockerScheduler, number: u128) -> Result<(), Failed> {
 
 fn volumes(docker: &Docker) -> Result<Vec<String>, Failed> {
     let text = docker.get("/volumes")?.text();
-    Ok(text.split("\"Name\":\"").skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect())
+    Ok(text
+        .split("\"Name\":\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .map(str::to_owned)
+        .collect())
 }
 
 async fn mended() -> Result<(), Failed> {

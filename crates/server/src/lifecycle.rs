@@ -1,5 +1,6 @@
 //! A server from its start to its end: plan, listen, open, serve, drain.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,6 +21,10 @@ use crate::{port, wiring};
 
 /// How long closing may take beyond the configured time for calls under way.
 const CLOSING: Duration = Duration::from_secs(5);
+
+/// How long a busy address is tried again. A child of a server that was killed holds the server's socket until it has become
+/// the program of its task, which takes milliseconds on a machine with time to spare.
+const FREED: Duration = Duration::from_secs(1);
 
 /// How a server ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,12 +94,20 @@ pub(crate) fn serve_options(config: &Config, clock: Arc<dyn Clock>) -> ServeOpti
     }
 }
 
+/// Listens. A busy address is tried again for [`FREED`], since its holder may be about to go.
 async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    let cause = match TcpListener::bind(address).await {
-        Ok(listener) => return Ok(listener),
-        Err(cause) => cause,
+    let deadline = tokio::time::Instant::now() + FREED;
+    let cause = loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return Ok(listener),
+            Err(cause) if cause.kind() != ErrorKind::AddrInUse || deadline.elapsed() > Duration::ZERO => {
+                break cause;
+            }
+            // sleeps: the kernel tells nobody that an address became free
+            Err(_) => tokio::time::sleep(FREED / 20).await,
+        }
     };
-    if cause.kind() != std::io::ErrorKind::AddrInUse {
+    if cause.kind() != ErrorKind::AddrInUse {
         return Err(StartError::Listen { address, cause });
     }
     Err(StartError::PortBusy { address, holder: port::holder(address), free: free_port_after(address).await })
@@ -168,5 +181,23 @@ impl RunningServer {
         if tokio::time::timeout(CLOSING, close).await.is_err() {
             tracing::warn!("the storage did not close in time; what was acknowledged is safe all the same");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_is_let_go_soon_is_taken_and_one_that_is_kept_is_refused() {
+        let held = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = held.local_addr().expect("an address");
+        assert!(matches!(bind(address).await, Err(StartError::PortBusy { .. })));
+        let let_go = async {
+            tokio::time::sleep(FREED / 2).await;
+            drop(held);
+        };
+        let (taken, ()) = tokio::join!(bind(address), let_go);
+        assert_eq!(taken.expect("it is free by now").local_addr().expect("an address"), address);
     }
 }

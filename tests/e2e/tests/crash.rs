@@ -151,32 +151,32 @@ async fn running(client: &Client) -> BTreeMap<(u64, &'static str), String> {
         page: Some(Page { size: 100, token: String::new() }),
         ..ListRunsRequest::default()
     };
-    let mut found = BTreeMap::new();
-    for run in client.list_runs(request).await.expect("the server lists runs").runs {
-        for task in TASKS {
-            let request =
-                GetTaskRunRequest { run: Some(run_ref("crash", run.number)), task: task.to_owned() };
-            let answer = client.get_task_run(request).await.expect("the task run is there");
-            let state = answer.task.map(|task| task.state());
-            if let (Some(TaskState::Running), Some(attempt)) = (state, answer.attempts.last()) {
-                // Without a name from the scheduler there is nothing to compare; the count of these has a floor.
-                if !attempt.handle.is_empty() {
-                    found.insert((run.number, task), attempt.handle.clone());
-                }
-            }
-        }
-    }
-    found
+    let runs = client.list_runs(request).await.expect("the server lists runs").runs;
+    let asked = runs.iter().flat_map(|run| TASKS.map(|task| alive(client, run.number, task)));
+    futures_util::future::join_all(asked).await.into_iter().flatten().collect()
+}
+
+/// The process id of one task, if it runs.
+async fn alive(client: &Client, number: u64, task: &'static str) -> Option<((u64, &'static str), String)> {
+    let request = GetTaskRunRequest { run: Some(run_ref("crash", number)), task: task.to_owned() };
+    let answer = client.get_task_run(request).await.expect("the task run is there");
+    // Without a name from the scheduler there is nothing to compare; the count of these has a floor.
+    let handle = answer.attempts.last().map(|attempt| attempt.handle.clone()).filter(|it| !it.is_empty())?;
+    let runs = answer.task.is_some_and(|task| task.state() == TaskState::Running);
+    runs.then_some(((number, task), handle))
 }
 
 /// What was running before a crash has the same process id and no second attempt after it.
 async fn same_processes(client: &Client, before: &BTreeMap<(u64, &'static str), String>) {
-    for ((number, task), handle) in before {
-        let request = GetTaskRunRequest { run: Some(run_ref("crash", *number)), task: (*task).to_owned() };
-        let answer = client.get_task_run(request).await.expect("the task run is still there");
-        let handles: Vec<_> = answer.attempts.iter().map(|attempt| attempt.handle.as_str()).collect();
-        assert_eq!(handles, [handle.as_str()], "run {number}, task {task}");
-    }
+    let checks = before.iter().map(|((number, task), handle)| same_process(client, *number, task, handle));
+    futures_util::future::join_all(checks).await;
+}
+
+async fn same_process(client: &Client, number: u64, task: &str, handle: &str) {
+    let request = GetTaskRunRequest { run: Some(run_ref("crash", number)), task: task.to_owned() };
+    let answer = client.get_task_run(request).await.expect("the task run is still there");
+    let handles: Vec<_> = answer.attempts.iter().map(|attempt| attempt.handle.as_str()).collect();
+    assert_eq!(handles, [handle], "run {number}, task {task}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
