@@ -196,6 +196,13 @@ const KEYS: &[Key] = &[
         "\"512MiB\"",
         "How much output of one task is kept; what is beyond is told as a gap.",
     ),
+    key(
+        "logs",
+        "collect_timeout",
+        duration(Span::from_secs(0), 24 * HOUR),
+        "\"10m\"",
+        "How long the output of an ended task is still fetched while its scheduler is away.",
+    ),
     key("logs", "segment_bytes", size(64, 1024), "\"64MiB\"", "The size of one file of a task's output."),
     key(
         "log",

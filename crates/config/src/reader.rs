@@ -29,6 +29,7 @@ pub(crate) fn read(merged: &Layer, complaints: &mut Vec<Complaint>) -> Config {
     let limits = reader.limits();
     let logs = Logs {
         max_bytes_per_task: reader.size("logs", "max_bytes_per_task"),
+        collect_timeout: reader.span("logs", "collect_timeout"),
         segment_bytes: reader.size("logs", "segment_bytes"),
     };
     let log = Log {

@@ -82,6 +82,9 @@ pub struct EngineOptions {
     pub leftover_grace: Span,
     /// How often a failed fetch of an image is tried again, where that may help.
     pub image_retries: u32,
+    /// How long the output of an ended task is still fetched while its scheduler is away; what is missing is then told as a
+    /// gap.
+    pub collect_timeout: Span,
     /// How many readers may follow events, runs and logs at once.
     pub max_followers: usize,
     /// The version of gofer, for the event log.
@@ -103,6 +106,7 @@ impl Default for EngineOptions {
             stop_grace: Span::from_secs(300),
             leftover_grace: Span::from_secs(600),
             image_retries: 3,
+            collect_timeout: Span::from_secs(600),
             max_followers: 20_000,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             address: String::new(),

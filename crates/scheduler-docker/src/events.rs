@@ -1,7 +1,8 @@
 //! The one stream of events by which the engine tells what happens to our containers.
 //!
-//! When it breaks it is followed anew, from a moment of the engine's own clock on; what had ended before that moment is
-//! marked, and everybody who waits looks again. So no end is missed, and none that nobody saw is taken for one in sight.
+//! When it breaks it is followed anew, from a moment of the engine's own clock on. What had ended before that moment is
+//! marked, unless the engine remembers that it saw all of that container's life, and everybody who waits looks again. So no
+//! end is missed, and none that nobody saw is taken for one in sight.
 //!
 //! Two things are not believed. That nothing happens: from time to time the engine is asked how its containers
 //! stand, and a stream that keeps an end back is given up. And a killing, until the engine has answered a call after it: an
@@ -16,16 +17,18 @@ use bollard::errors::Error as Vendor;
 use bollard::models::EventMessage;
 use bollard::query_parameters::EventsOptions;
 use futures_util::stream::FuturesUnordered;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use gofer_backend::{ErrorKind, Result};
 use gofer_types::AttemptId;
 
 use crate::end;
 use crate::error::{error, translate};
 use crate::labels;
-use crate::shared::Shared;
+use crate::shared::{Shared, engine_time};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// Engines remember a few hundred events.
+const MOST_REMEMBERED: usize = 10_000;
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Follows the events until the scheduler goes.
@@ -59,15 +62,49 @@ async fn keep_following(shared: &Shared) {
 
 async fn follow_once(shared: &Shared, linked: &mut bool) -> Result<()> {
     let docker = shared.client.connect("events").await?;
-    let since = engine_time(shared).await?;
-    let mut filters = labels::filter(&shared.owner);
-    filters.insert("type".to_owned(), vec!["container".to_owned()]);
-    let options = EventsOptions { since: Some(since), until: None, filters: Some(filters) };
-    let events = docker.events(Some(options));
+    let since = now(shared).await?;
+    let witnessed = remembered(shared, &since).await?;
+    let events = docker.events(Some(span(shared, since, None)));
+    // This answer comes after the deaths above: the engine was not going away.
     let Standing { ended, running } = standing(shared).await?;
+    for id in witnessed.intersection(&ended) {
+        shared.book.told(id, true);
+    }
     shared.book.linked(&ended, &running);
     *linked = true;
     listen(shared, events).await
+}
+
+fn span(shared: &Shared, since: String, until: Option<String>) -> EventsOptions {
+    let mut filters = labels::filter(&shared.owner);
+    filters.insert("type".to_owned(), vec!["container".to_owned()]);
+    EventsOptions { since: Some(since), until, filters: Some(filters) }
+}
+
+/// The deaths of the time before that count as seen. An engine remembers its last events, and those of its own life alone: a
+/// container that it started and that died then did not die by its going away or coming back.
+async fn remembered(shared: &Shared, until: &str) -> Result<HashSet<AttemptId>> {
+    let span = span(shared, "0".to_owned(), Some(until.to_owned()));
+    let read = |docker: bollard::Docker| async move {
+        docker.events(Some(span)).take(MOST_REMEMBERED).try_collect::<Vec<_>>().await
+    };
+    Ok(witnessed(shared.client.call("events", read).await?))
+}
+
+/// Whose start and death are both among these events.
+fn witnessed(events: Vec<EventMessage>) -> HashSet<AttemptId> {
+    let (mut started, mut died) = (HashSet::new(), HashSet::new());
+    for event in events {
+        let actor = event.actor.unwrap_or_default();
+        match event.action.as_deref() {
+            Some("start") => started.extend(actor.id),
+            Some("die") if actor.id.as_ref().is_some_and(|id| started.contains(id)) => {
+                died.extend(labels::attempt(&actor.attributes.unwrap_or_default()));
+            }
+            _ => {}
+        }
+    }
+    died
 }
 
 /// Hears what the engine tells, until it tells no more.
@@ -133,10 +170,8 @@ async fn confirmed(shared: &Shared, id: AttemptId) -> AttemptId {
 }
 
 /// Now, by the engine's clock, in the form in which it wants to be asked.
-async fn engine_time(shared: &Shared) -> Result<String> {
-    let info = shared.client.call("info", |docker| async move { docker.info().await }).await?;
-    let time: Option<jiff::Timestamp> = info.system_time.and_then(|time| time.parse().ok());
-    match time {
+async fn now(shared: &Shared) -> Result<String> {
+    match engine_time(&shared.info("events").await?) {
         Some(time) => Ok(format!("{}.{:09}", time.as_second(), time.subsec_nanosecond())),
         None => Err(error(ErrorKind::Internal, "info", "the engine does not say what time it is")),
     }
@@ -155,4 +190,29 @@ fn hear(shared: &Shared, event: EventMessage) -> Option<AttemptId> {
         None => {}
     }
     doubtful.then_some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(action: &str, container: &str, number: u128) -> EventMessage {
+        let id = AttemptId::from_u128(number);
+        let json = format!(
+            r#"{{"Action": "{action}", "Actor": {{"ID": "{container}", "Attributes": {{"{}": "{id}"}}}}}}"#,
+            labels::ATTEMPT
+        );
+        serde_json::from_str(&json).unwrap()
+    }
+
+    #[test]
+    fn a_death_counts_as_seen_only_if_the_same_life_of_the_engine_began_it() {
+        let whole = vec![event("start", "a", 1), event("kill", "a", 1), event("die", "a", 1)];
+        assert_eq!(witnessed(whole), HashSet::from([AttemptId::from_u128(1)]));
+        // What an engine does that comes back, to containers of its life before.
+        assert!(witnessed(vec![event("kill", "a", 1), event("die", "a", 1)]).is_empty());
+        // Another container of the same attempt.
+        assert!(witnessed(vec![event("start", "a", 1), event("die", "b", 1)]).is_empty());
+        assert!(witnessed(vec![event("start", "a", 1)]).is_empty());
+    }
 }

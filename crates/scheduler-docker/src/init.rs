@@ -3,12 +3,10 @@
 //! The volume is named after the content of the program, so that a new version of gofer brings its own and disturbs nobody.
 //! It travels through the engine's own interface, because the engine may be on another machine.
 
-use std::collections::HashMap;
-
-use bollard::models::{ContainerCreateBody, HostConfig, VolumeCreateRequest};
+use bollard::models::{ContainerCreateBody, ContainerSummary, HostConfig, SystemInfo, VolumeCreateRequest};
 use bollard::query_parameters::{
-    ContainerArchiveInfoOptionsBuilder, CreateContainerOptions, ListVolumesOptionsBuilder,
-    RemoveVolumeOptions, UploadToContainerOptionsBuilder,
+    ContainerArchiveInfoOptionsBuilder, CreateContainerOptions, ListContainersOptions,
+    ListVolumesOptionsBuilder, RemoveVolumeOptions, UploadToContainerOptionsBuilder,
 };
 use gofer_backend::{ErrorKind, Result};
 use gofer_task_init::{FOLDER, PROGRAM};
@@ -18,9 +16,12 @@ use tokio::sync::OnceCell;
 use crate::container::volume;
 use crate::error::error;
 use crate::labels;
-use crate::shared::Shared;
+use crate::shared::{Shared, engine_time};
 
 static BINARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/init"));
+
+/// When a helper is nobody's any more, in seconds.
+const LEFT_OVER: i64 = 24 * 3600;
 
 /// The volume with the first process.
 #[derive(Debug)]
@@ -52,7 +53,8 @@ impl InitVolume {
     }
 
     async fn bring(&self, shared: &Shared, image: &str) -> Result<()> {
-        check_platform(shared).await?;
+        let info = shared.info("init").await?;
+        check_platform(&info)?;
         let request = VolumeCreateRequest {
             name: Some(self.name.clone()),
             labels: Some([(labels::HELPER.to_owned(), "init".to_owned())].into()),
@@ -63,16 +65,15 @@ impl InitVolume {
         let helper = helper(shared, image, &[(&self.name, FOLDER)]).await?;
         let brought = fill(shared, &helper).await;
         let tidied = shared.discard(&helper, true).await;
+        if let Some(now) = engine_time(&info) {
+            sweep_helpers(shared, now).await;
+        }
         self.sweep(shared).await;
         tidied.and(brought)
     }
-}
-
-impl InitVolume {
     /// Removes the volumes of other versions that nobody uses. Another gofer that wants one again brings it again.
     async fn sweep(&self, shared: &Shared) {
-        let filters = HashMap::from([("label".to_owned(), vec![format!("{}=init", labels::HELPER)])]);
-        let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
+        let options = ListVolumesOptionsBuilder::default().filters(&labels::helpers()).build();
         let list = |docker: bollard::Docker| async move { docker.list_volumes(Some(options)).await };
         let listed = shared.client.call("init", list).await.map(|answer| answer.volumes.unwrap_or_default());
         for volume in listed.unwrap_or_default().into_iter().filter(|volume| volume.name != self.name) {
@@ -86,10 +87,31 @@ impl InitVolume {
     }
 }
 
+/// Removes the helpers of servers that ended in between; those of others that are at work are younger.
+async fn sweep_helpers(shared: &Shared, now: jiff::Timestamp) {
+    let options = ListContainersOptions {
+        all: true,
+        filters: Some(labels::helpers()),
+        ..ListContainersOptions::default()
+    };
+    let list = |docker: bollard::Docker| async move { docker.list_containers(Some(options)).await };
+    for helper in shared.client.call("init", list).await.unwrap_or_default() {
+        if is_left_over(&helper, now)
+            && let Err(fault) = shared.discard(&helper.id.unwrap_or_default(), true).await
+        {
+            tracing::debug!(error = fault.chain(), "an older helper of gofer stays");
+        }
+    }
+}
+
+/// A helper lives for a few calls, which is minutes at worst.
+fn is_left_over(helper: &ContainerSummary, now: jiff::Timestamp) -> bool {
+    helper.created.is_some_and(|created| now.as_second().saturating_sub(created) > LEFT_OVER)
+}
+
 /// Our program is for one platform.
-async fn check_platform(shared: &Shared) -> Result<()> {
-    let info = shared.client.call("info", |docker| async move { docker.info().await }).await?;
-    let (theirs, ours) = (info.architecture.unwrap_or_default(), std::env::consts::ARCH);
+fn check_platform(info: &SystemInfo) -> Result<()> {
+    let (theirs, ours) = (info.architecture.as_deref().unwrap_or_default(), std::env::consts::ARCH);
     if theirs == ours || theirs.is_empty() || (theirs == "amd64" && ours == "x86_64") {
         return Ok(());
     }
@@ -159,4 +181,19 @@ pub(crate) async fn upload(shared: &Shared, container: &str, folder: &str, archi
         docker.upload_to_container(&name, Some(options), body).await
     };
     shared.client.call("init", send).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_helper_is_left_over_when_it_is_older_than_any_work_on_it() {
+        let now = jiff::Timestamp::from_second(1_800_000_000).unwrap();
+        let aged =
+            |age| ContainerSummary { created: Some(now.as_second() - age), ..ContainerSummary::default() };
+        assert!(is_left_over(&aged(LEFT_OVER + 1), now));
+        assert!(!is_left_over(&aged(LEFT_OVER), now) && !is_left_over(&aged(-5), now));
+        assert!(!is_left_over(&ContainerSummary::default(), now));
+    }
 }

@@ -42,6 +42,11 @@ pub(crate) fn filter(owner: &Owner) -> HashMap<String, Vec<String>> {
     HashMap::from([("label".to_owned(), vec![format!("{OWNER}={owner}")])])
 }
 
+/// The filter that leaves what brings our own program.
+pub(crate) fn helpers() -> HashMap<String, Vec<String>> {
+    HashMap::from([("label".to_owned(), vec![format!("{HELPER}=init")])])
+}
+
 /// The attempt that something of ours stands for.
 pub(crate) fn attempt(labels: &HashMap<String, String>) -> Option<AttemptId> {
     labels.get(ATTEMPT).and_then(|id| AttemptId::new(id.clone()).ok())

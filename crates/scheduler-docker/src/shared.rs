@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bollard::models::SystemInfo;
 use bollard::query_parameters::{
     InspectContainerOptions, ListContainersOptions, RemoveContainerOptionsBuilder,
 };
@@ -125,6 +126,11 @@ impl Shared {
         self.client.call(operation, list).await
     }
 
+    /// What the engine says of itself.
+    pub(crate) async fn info(&self, operation: &'static str) -> Result<SystemInfo> {
+        self.client.call(operation, |docker| async move { docker.info().await }).await
+    }
+
     /// Removes a container with what belongs to it. Already gone: `Ok`.
     pub(crate) async fn discard(&self, container: &str, force: bool) -> Result<()> {
         let name = container.to_owned();
@@ -136,6 +142,11 @@ impl Shared {
             answer => answer,
         }
     }
+}
+
+/// Now, by the engine's clock.
+pub(crate) fn engine_time(info: &SystemInfo) -> Option<jiff::Timestamp> {
+    info.system_time.as_deref().and_then(|time| time.parse().ok())
 }
 
 fn not_there(id: &AttemptId, operation: &'static str) -> gofer_backend::BackendError {

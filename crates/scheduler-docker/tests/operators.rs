@@ -19,8 +19,8 @@ use futures_util::StreamExt;
 use gofer_backend::{ErrorKind, Owner};
 use gofer_scheduler::{LogCursor, LogItem, Scheduler, TaskSpec, TaskStatus};
 use gofer_scheduler_docker::{DockerConfig, DockerScheduler};
-use gofer_testkit::World;
 use gofer_testkit::docker::{Docker, TEST_IMAGE};
+use gofer_testkit::{Waiter, World};
 use gofer_types::AttemptId;
 use libtest_mimic::{Arguments, Trial};
 
@@ -30,6 +30,8 @@ enum Deed {
     Remove,
     Pause,
     Kill,
+    /// While gofer is down.
+    KillUnwatched,
 }
 
 fn main() -> ExitCode {
@@ -38,6 +40,10 @@ fn main() -> ExitCode {
         ("a_container_that_an_operator_removes_is_not_found_by_who_waits", Deed::Remove),
         ("a_container_that_an_operator_pauses_runs_and_ends_truly", Deed::Pause),
         ("a_container_that_an_operator_kills_was_ended_by_that_signal", Deed::Kill),
+        (
+            "a_container_that_an_operator_kills_while_gofer_is_down_was_ended_by_that_signal",
+            Deed::KillUnwatched,
+        ),
     ];
     let engine = shared::engine();
     let trials = cases.into_iter().map(|(name, deed)| match &engine {
@@ -58,7 +64,8 @@ async fn done(url: &str, deed: Deed) {
     let docker = Docker::at(url.trim_start_matches("unix://"));
     let owner = Owner(format!("operators-{}", uuid::Uuid::new_v4().simple()));
     let config = DockerConfig { root: world.join("root"), ..support::config(url) };
-    let scheduler = DockerScheduler::open("test", owner, config).await.unwrap();
+    let open = || async { DockerScheduler::open("test", owner.clone(), config.clone()).await.unwrap() };
+    let mut scheduler = open().await;
     let id = AttemptId::from_u128(uuid::Uuid::new_v4().as_u128());
     let command = ["sh", "-c", "echo here; sleep 2; echo there; exec sleep 600"].map(str::to_owned).into();
     let spec = TaskSpec { image: TEST_IMAGE.to_owned(), command, ..TaskSpec::default() };
@@ -88,6 +95,17 @@ async fn done(url: &str, deed: Deed) {
             assert_eq!(told(&end), "signal 9");
             let (output, _) = output_of(&scheduler, &id).await;
             assert!(output.starts_with("here\nthere\n<gap: "), "{output}");
+        }
+        Deed::KillUnwatched => {
+            said(&scheduler, &id, "there").await;
+            drop(scheduler);
+            does("kill");
+            let ended = || docker.get(&format!("/containers/{id}/json")).unwrap().text();
+            Waiter::new("the end").until_blocking(|| {
+                if ended().contains(r#""Running":false"#) { Ok(()) } else { Err(ended()) }
+            });
+            scheduler = open().await;
+            assert_eq!(told(&end_of(&scheduler, &id).await), "signal 9");
         }
     }
     scheduler.remove(&id).await.unwrap();

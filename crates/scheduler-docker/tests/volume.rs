@@ -48,6 +48,9 @@ async fn mended() -> Result<(), Failed> {
     for volume in [older, foreign] {
         engine.docker().post("/volumes/create", volume)?;
     }
+    let at_work = r#"{"Image": "IMAGE", "Cmd": ["true"], "Labels": {"gofer.helper": "init"}}"#;
+    let at_work = at_work.replace("IMAGE", gofer_testkit::docker::TEST_IMAGE);
+    engine.docker().post("/containers/create?name=helper-of-another", &at_work)?;
     let root = tempfile::tempdir()?;
     let mut config = support::config(&engine.docker().url());
     config.root = root.path().to_owned();
@@ -62,5 +65,8 @@ async fn mended() -> Result<(), Failed> {
     assert_eq!(gone.status, 204, "{}", gone.text());
     run(&scheduler, 2).await?;
     assert!(volumes(engine.docker())?.contains(&ours));
+    let helpers = engine.docker().get("/containers/json?all=1")?.text();
+    assert_eq!(helpers.matches("\"Names\":").count(), 1, "only that of another is left: {helpers}");
+    assert!(helpers.contains("helper-of-another"), "{helpers}");
     Ok(())
 }

@@ -132,6 +132,7 @@ fn engine_options(config: &Config, address: String) -> EngineOptions {
         default_task_timeout: limits.task_timeout_default,
         max_run_timeout: Some(limits.run_timeout_max),
         stop_grace: limits.stop_grace,
+        collect_timeout: config.logs.collect_timeout,
         max_followers: count(limits.max_followers),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         address,

@@ -3,6 +3,8 @@
 //! It goes on from the place behind what is stored, so that nothing is doubled or left out. When the store cannot take
 //! something, the task is not held up: what is dropped is counted, and a gap says so as soon as there is room.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use gofer_backend::{BackendError, ErrorKind};
 use gofer_logs::{LogError, LogWriter, Piece, PieceItem, StreamKind};
@@ -15,7 +17,7 @@ use super::attempt::{Attempt, End, asked, may_retry};
 /// How many items are stored at once at most.
 const BATCH: usize = 32;
 
-/// How often an answer is asked for again after the task is over and the answer made no sense.
+/// How often an answer is asked for again that made no sense.
 const PATIENCE: u32 = 10;
 
 /// The output on its way.
@@ -71,10 +73,10 @@ impl Pump<'_> {
     }
 
     async fn run(&mut self, mut over: watch::Receiver<Option<End>>) {
-        let mut backoff = Backoff::new();
-        let mut nonsense = 0;
+        let attempt = self.attempt;
+        let (mut backoff, mut patience) = (Backoff::new(), Patience::default());
         loop {
-            let attempt = self.attempt;
+            let before = self.cursor.clone();
             let problem = match attempt.scheduler.logs(&attempt.id, self.cursor.clone()).await {
                 Ok(stream) => match self.drain(stream).await {
                     Ok(()) => return,
@@ -87,8 +89,10 @@ impl Pump<'_> {
                 ErrorKind::InvalidInput => return self.note_gap(None, problem.chain()).await,
                 _ => {}
             }
-            nonsense = if may_retry(&problem) && over.borrow().is_none() { 0 } else { nonsense + 1 };
-            if nonsense >= PATIENCE {
+            if self.cursor != before {
+                (backoff, patience) = (Backoff::new(), Patience::default());
+            }
+            if !patience.is_left(attempt, &problem, over.borrow().is_some()) {
                 return self.note_gap(None, problem.chain()).await;
             }
             if !attempt.inner.pause(backoff.next(asked(&problem))).await {
@@ -214,6 +218,29 @@ impl Pump<'_> {
             }
             result = self.attempt.inner.logs.seal(&self.attempt.task).await;
         }
+    }
+}
+
+/// For how long output is asked for in vain.
+#[derive(Default)]
+struct Patience {
+    /// Answers in a row that made no sense.
+    nonsense: u32,
+    /// Since when the task is over and its scheduler away.
+    away: Option<Duration>,
+}
+
+impl Patience {
+    /// Takes note of a problem. While the task runs, a scheduler that is away is waited for: somebody waits for the end, too.
+    fn is_left(&mut self, attempt: &Attempt, problem: &BackendError, over: bool) -> bool {
+        self.nonsense = if may_retry(problem) { 0 } else { self.nonsense + 1 };
+        let now = attempt.inner.clock.monotonic();
+        let since = *self.away.get_or_insert(now);
+        if !over {
+            self.away = None;
+        }
+        let waited = now.saturating_sub(since);
+        self.nonsense < PATIENCE && (!over || waited < attempt.inner.options.collect_timeout.get())
     }
 }
 

@@ -374,3 +374,18 @@ async fn output_that_vanished_before_anything_was_stored_is_told_as_a_gap() {
     assert_eq!(state_of(&engine, &run, "t").await.state, TaskState::Lost);
     assert_eq!(output(&engine, &run, true).await, ["t: gap of None"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn output_of_an_ended_task_is_fetched_when_its_scheduler_is_there_again() {
+    for (patience, told) in [(600, ["t: x"]), (60, ["t: gap of None"])] {
+        let mut world = World::new();
+        world.options.collect_timeout = Span::from_secs(patience);
+        // away for about five minutes
+        let engine =
+            world.open_on(FaultPlan::none(), Flaky::new(&world, [0, 0, 0, 25, 0, 0, 0])).await.unwrap();
+        let pipeline = register(&engine, pipeline("p", vec![task("t", "print=x", &[])])).await;
+        let run = start(&engine, &pipeline).await;
+        assert_eq!(end(&engine, &run).await.state, RunState::Succeeded);
+        assert_eq!(output(&engine, &run, true).await, told);
+    }
+}
