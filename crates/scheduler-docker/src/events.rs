@@ -63,7 +63,7 @@ async fn keep_following(shared: &Shared) {
 async fn follow_once(shared: &Shared, linked: &mut bool) -> Result<()> {
     let docker = shared.client.connect("events").await?;
     let since = now(shared).await?;
-    let witnessed = remembered(shared, &since).await?;
+    let witnessed = remembered(shared, &since).await;
     let events = docker.events(Some(span(shared, since, None)));
     // This answer comes after the deaths above: the engine was not going away.
     let Standing { ended, running } = standing(shared).await?;
@@ -83,12 +83,13 @@ fn span(shared: &Shared, since: String, until: Option<String>) -> EventsOptions 
 
 /// The deaths of the time before that count as seen. An engine remembers its last events, and those of its own life alone: a
 /// container that it started and that died then did not die by its going away or coming back.
-async fn remembered(shared: &Shared, until: &str) -> Result<HashSet<AttemptId>> {
+async fn remembered(shared: &Shared, until: &str) -> HashSet<AttemptId> {
     let span = span(shared, "0".to_owned(), Some(until.to_owned()));
     let read = |docker: bollard::Docker| async move {
         docker.events(Some(span)).take(MOST_REMEMBERED).try_collect::<Vec<_>>().await
     };
-    Ok(witnessed(shared.client.call("events", read).await?))
+    // Without this memory less is known, and nothing else is wrong.
+    shared.client.call("events", read).await.map(witnessed).unwrap_or_default()
 }
 
 /// Whose start and death are both among these events.

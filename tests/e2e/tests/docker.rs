@@ -16,7 +16,7 @@ mod gofer_ci;
 
 use std::process::ExitCode;
 
-use gofer_testkit::docker::{Docker, engine_for_tests, test_image};
+use gofer_testkit::docker::{Docker, Registry, engine_for_tests, test_image};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 type Test = (&'static str, fn(&Docker) -> Result<(), Failed>);
@@ -32,17 +32,26 @@ const TESTS: &[Test] = &[
     ("gofer_ci_checks_a_crate_in_containers", gofer_ci::checks_a_crate),
 ];
 
+const WITH_REGISTRY: &[Test] =
+    &[("a_client_that_follows_a_run_is_told_how_far_its_image_is", everyday::follow_shows_a_fetch)];
+
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let engine = engine_for_tests().and_then(|engine| test_image(&engine).map(|_| engine));
-    let trials = TESTS.iter().map(|(name, test)| match &engine {
+    let registry = Registry::unavailable().map_or_else(|| engine.clone(), Err);
+    let trials = TESTS.iter().map(|test| trial(test, &engine));
+    let trials = trials.chain(WITH_REGISTRY.iter().map(|test| trial(test, &registry)));
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
+
+fn trial(&(name, test): &Test, engine: &Result<Docker, String>) -> Trial {
+    match engine {
         Ok(engine) => {
             let engine = engine.clone();
-            Trial::test(*name, move || test(&engine))
+            Trial::test(name, move || test(&engine))
         }
         Err(reason) => Trial::test(format!("{name} ({reason})"), || Ok(())).with_ignored_flag(true),
-    });
-    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+    }
 }
 
 /// The configuration of a server whose tasks run on this engine.

@@ -44,12 +44,15 @@ pub(super) async fn get(cx: &Cx, reference: &str) -> Result<Exit, Failure> {
 fn facts(task: &TaskRun, style: &gofer_output::style::Style) -> Vec<(&'static str, String)> {
     let parents: Vec<String> =
         task.depends_on.iter().map(|on| format!("{} = {}", on.task, on.condition)).collect();
+    let attempts = task.attempt_list.as_deref().unwrap_or_default();
+    let digest = attempts.last().and_then(|attempt| attempt.image_digest.clone());
     vec![
         ("task", task.r#ref.clone()),
         ("state", task.state.to_owned()),
         ("cause", task.cause.as_ref().map(|cause| cause.text.clone()).unwrap_or_default()),
         ("exit code", task.exit_code.map(|code| code.to_string()).unwrap_or_default()),
         ("image", task.image.clone()),
+        ("image digest", digest.unwrap_or_default()),
         ("depends on", parents.join(", ")),
         ("started", style.time(task.started.map(|at| at.0))),
         ("duration", views::lasted(task.started, task.ended, style)),

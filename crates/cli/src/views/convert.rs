@@ -189,6 +189,7 @@ impl From<pb::Attempt> for Attempt {
             started: time!(attempt.started),
             ended: time!(attempt.ended),
             exit: attempt.exit.map(Into::into),
+            image_digest: Some(attempt.image_digest).filter(|digest| !digest.is_empty()),
             id: attempt.id,
             number: attempt.number,
             scheduler: attempt.scheduler,

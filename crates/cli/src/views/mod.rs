@@ -85,7 +85,7 @@ view!(
 view!(
     /// One start of a task on a scheduler.
     Attempt = "gofer.v1.Attempt" { id: String, number: u32, scheduler: String, handle: String }
-    maybe { created: Time, started: Time, ended: Time, exit: Cause } named me => me.id.clone());
+    maybe { created: Time, started: Time, ended: Time, exit: Cause, image_digest: String } named me => me.id.clone());
 view!(
     /// A pipeline with its newest version.
     Pipeline = "gofer.v1.Pipeline" {

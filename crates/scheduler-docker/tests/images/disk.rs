@@ -1,10 +1,9 @@
 //! An engine without room.
 
 use gofer_backend::{ErrorKind, RetryAdvice};
-use gofer_testkit::docker::Engine;
+use gofer_testkit::docker::{Engine, Registry};
 
 use crate::bed::{Bed, script};
-use crate::registry::Registry;
 
 const DISK: u64 = 24 << 20;
 

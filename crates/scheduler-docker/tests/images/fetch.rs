@@ -4,7 +4,7 @@ use gofer_scheduler::{PullPolicy, Scheduler, StartOutcome, TaskSpec};
 use gofer_types::Cause;
 
 use crate::bed::{Bed, new_id, script};
-use crate::registry::Registry;
+use gofer_testkit::docker::Registry;
 
 fn always(spec: &TaskSpec) -> TaskSpec {
     TaskSpec { pull: PullPolicy::Always, ..spec.clone() }

@@ -19,8 +19,6 @@ mod fetching;
 mod progress;
 mod prune;
 mod refused;
-#[path = "../support/registry.rs"]
-mod registry;
 #[path = "../support/shared.rs"]
 mod shared;
 #[path = "../support/mod.rs"]
@@ -29,9 +27,8 @@ mod support;
 use std::process::ExitCode;
 
 use bed::trials;
-use gofer_testkit::docker::Engine;
+use gofer_testkit::docker::{Engine, Registry};
 use libtest_mimic::Arguments;
-use registry::Registry;
 
 fn main() -> ExitCode {
     let lacks = Registry::unavailable();

@@ -8,7 +8,7 @@ use gofer_scheduler::{ImageProgress, Scheduler};
 use gofer_testkit::wait_for;
 
 use crate::bed::{Bed, script};
-use crate::registry::{Registry, Valve};
+use gofer_testkit::docker::{Registry, Valve};
 
 const SIZE: usize = 30 << 20;
 const STEP: usize = 256 << 10;

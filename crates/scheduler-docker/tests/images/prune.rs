@@ -7,7 +7,7 @@ use gofer_types::Span;
 use serde_json::Value;
 
 use crate::bed::{Bed, new_id, script};
-use crate::registry::{Registry, forget_image};
+use gofer_testkit::docker::{Registry, forget_image};
 
 /// A scheduler that finds everything old; it looks when it is opened.
 async fn pruning(bed: &Bed) -> DockerScheduler {

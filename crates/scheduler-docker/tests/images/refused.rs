@@ -9,7 +9,7 @@ use gofer_testkit::wait_for;
 use gofer_types::{Cause, SecretValue, Span};
 
 use crate::bed::{Bed, new_id, script};
-use crate::registry::{PASSWORD, Registry, USER};
+use gofer_testkit::docker::{PASSWORD, Registry, USER};
 
 const LATER: RetryAdvice = RetryAdvice::Later { after: None };
 
@@ -82,7 +82,7 @@ pub(crate) async fn the_credentials_of_a_task_win_over_the_operator_s() {
     let refused = fetch(PASSWORD, as_user(&spec, "wrong")).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unauthenticated, "{}", refused.chain());
     assert!(fetch("wrong", as_user(&spec, PASSWORD)).await.unwrap().fetched);
-    crate::registry::forget_image(&bed.docker, &spec.image);
+    gofer_testkit::docker::forget_image(&bed.docker, &spec.image);
     assert!(fetch(PASSWORD, spec).await.unwrap().fetched);
 }
 

@@ -4,7 +4,7 @@ use futures_util::StreamExt;
 use gofer_backend::Owner;
 use gofer_scheduler::{LogCursor, LogItem, Scheduler, StreamKind, TaskExit, TaskSpec};
 use gofer_scheduler_docker::{DockerConfig, DockerScheduler};
-use gofer_testkit::docker::{Docker, engine_for_tests, test_image};
+use gofer_testkit::docker::{Docker, engine_for_tests, make_image, test_image};
 use gofer_types::AttemptId;
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
@@ -133,28 +133,4 @@ impl Drop for Bed {
             let _ = self.docker.delete(&format!("/containers/{container}?force=1&v=1"));
         }
     }
-}
-
-/// As [`Bed::make_image`].
-pub(crate) fn make_image(docker: &Docker, (from, name): (&str, &str), lines: &[&str]) {
-    let made = docker.post("/containers/create", &format!(r#"{{"Image":"{from}","Cmd":["true"]}}"#)).unwrap();
-    let made: Value = serde_json::from_slice(&made.body).unwrap();
-    let container = made["Id"].as_str().unwrap_or_else(|| panic!("{made}"));
-    let mark = format!("LABEL test={}", unique());
-    let lines: Vec<String> = lines
-        .iter()
-        .copied()
-        .chain([mark.as_str()])
-        .map(|line| format!("&changes={}", escaped(line)))
-        .collect();
-    let (repository, tag) = name.rsplit_once(':').expect("a name with a tag");
-    let path = format!("/commit?container={container}&repo={repository}&tag={tag}{}", lines.concat());
-    let committed = docker.post(&path, "{}").unwrap();
-    assert_eq!(committed.status, 201, "{}", committed.text());
-    assert_eq!(docker.delete(&format!("/containers/{container}")).unwrap().status, 204);
-}
-
-/// A text as part of an address.
-fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }

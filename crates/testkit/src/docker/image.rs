@@ -68,6 +68,13 @@ fn tar() -> Result<Vec<u8>, String> {
     Ok(tar.end())
 }
 
+/// An archive of one file.
+pub(super) fn tar_of_one(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut tar = Tar(Vec::new());
+    tar.entry(name, 0o644, Kind::File(content));
+    tar.end()
+}
+
 /// Whether a program of 64 bits names another one that has to load it.
 fn has_interpreter(elf: &[u8]) -> bool {
     const INTERPRETER: u32 = 3;

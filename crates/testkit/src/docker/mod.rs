@@ -8,10 +8,14 @@ mod api;
 mod engine;
 mod image;
 mod leftovers;
+mod registry;
+mod valve;
 
 pub use api::{Answer, Docker};
 pub use engine::{Engine, EngineBuilder};
 pub use image::{TEST_IMAGE, test_image};
+pub use registry::{PASSWORD, Registry, USER, forget_image, make_image};
+pub use valve::Valve;
 
 /// The variable that names the socket of the engine for tests: `unix:///var/run/docker.sock`.
 pub const SOCKET: &str = "GOFER_TEST_DOCKER";

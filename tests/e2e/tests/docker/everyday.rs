@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gofer_testkit::docker::{Docker, TEST_IMAGE};
+use gofer_testkit::docker::{Docker, Registry, TEST_IMAGE, Valve};
 use gofer_testkit::{Binary, Output, Running, ServerBox, World, wait_for_blocking};
 use libtest_mimic::Failed;
 
@@ -103,4 +103,29 @@ pub(crate) fn backend_check(engine: &Docker) -> Result<(), Failed> {
     command.args(["backend", "check", "docker", "--filter", "exact", "--config"]).arg(path).args(image);
     let told = told(&Running::start(command, &world).wait(LIMIT).ok());
     ensure(told.contains("exit_codes_are_exact") && told.contains("keeps"), &told)
+}
+
+/// The way to the registry is shut until the client has told that the fetch began, and lets the rest through step by step.
+pub(crate) fn follow_shows_a_fetch(engine: &Docker) -> Result<(), Failed> {
+    const SIZE: usize = 8 << 20;
+    let registry = Registry::start();
+    let (_, digest) = registry.publish_bytes(engine, "big:1", SIZE);
+    let valve = Valve::before(&registry, 256 << 10);
+    let name = valve.name("big:1");
+    let server = ServerBox::builder().config(&config(engine, "")).start();
+    up(
+        &server,
+        &format!("id = \"fetched\"\ntask \"t\" \"{name}\" {{\n  command = [\"/no-such-program\"]\n}}\n"),
+    );
+    let follower = server.gofer_background(["start", "fetched", "--follow"]);
+    wait_for_blocking("the client's word on the fetch", || {
+        valve.open(64 << 10);
+        let told = follower.stdout();
+        if told.contains(&format!("fetching {name}")) && told.contains(" % of ") { Ok(()) } else { Err(told) }
+    });
+    valve.open(2 * SIZE);
+    let told = told(&follower.wait(LIMIT));
+    ensure(told.contains(&format!("fetched {name}")) && told.contains("/no-such-program"), &told)?;
+    let task = self::told(&server.gofer(["task", "get", "fetched/1/t"]));
+    ensure(task.contains(&digest), &task)
 }
