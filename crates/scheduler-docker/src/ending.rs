@@ -186,7 +186,7 @@ async fn signal(shared: &Shared, id: &AttemptId, signal: &str) -> Result<()> {
 
 /// A container that never ran is not to run any more.
 async fn never_start(shared: &Shared, id: &AttemptId) -> Result<()> {
-    let _turn = shared.turn(id).await;
+    let _turn = shared.turns.take(id).await;
     let seen = shared.seen(id, "stop").await?;
     if !matches!(seen.stage, Stage::Created(_)) {
         return Err(error(ErrorKind::Unavailable, "stop", "it was started meanwhile").with("id", id));
@@ -200,7 +200,7 @@ async fn never_start(shared: &Shared, id: &AttemptId) -> Result<()> {
 /// Removes what is left of an attempt, and remembers that it is never to be started again.
 pub(crate) async fn remove(shared: &Shared, id: &AttemptId) -> Result<()> {
     let conflict = |why| Err(error(ErrorKind::Conflict, "remove", why).with("id", id));
-    let _turn = shared.turn(id).await;
+    let _turn = shared.turns.take(id).await;
     match shared.look(id, "remove").await {
         Ok(None) => return conflict("this id belongs to another owner"),
         Ok(Some(Seen { stage: Stage::Runs, .. })) => return conflict("the task runs"),

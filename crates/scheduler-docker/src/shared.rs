@@ -1,6 +1,5 @@
 //! What the calls of the scheduler share: the engine, the book, what was removed, and whose turn it is.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bollard::models::SystemInfo;
@@ -8,7 +7,7 @@ use bollard::query_parameters::{
     InspectContainerOptions, ListContainersOptions, RemoveContainerOptionsBuilder,
 };
 use gofer_backend::{ErrorKind, Owner, Result};
-use gofer_scheduler::Removed;
+use gofer_scheduler::{Removed, Turns};
 use gofer_types::AttemptId;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -21,9 +20,6 @@ use crate::error::error;
 use crate::fetched::Fetched;
 use crate::init::InitVolume;
 use crate::seen::{self, Seen};
-
-/// How many ids can be started, stopped or removed at the same time.
-const TURNS: usize = 256;
 
 /// See the module.
 #[derive(Debug)]
@@ -39,7 +35,8 @@ pub(crate) struct Shared {
     pub(crate) tracker: TaskTracker,
     pub(crate) closing: CancellationToken,
     removed: Mutex<Removed>,
-    turns: Vec<tokio::sync::Mutex<()>>,
+    /// Whoever has the turn of an id is the only one that starts, ends or removes what stands under it.
+    pub(crate) turns: Turns,
 }
 
 impl Shared {
@@ -64,16 +61,8 @@ impl Shared {
             tracker: TaskTracker::new(),
             closing: CancellationToken::new(),
             removed: Mutex::new(removed),
-            turns: (0..TURNS).map(|_| tokio::sync::Mutex::new(())).collect(),
+            turns: Turns::default(),
         }
-    }
-
-    /// Waits until nobody else starts, ends or removes this id.
-    pub(crate) async fn turn(&self, id: &AttemptId) -> tokio::sync::MutexGuard<'_, ()> {
-        let mut hasher = DefaultHasher::new();
-        id.hash(&mut hasher);
-        let index = usize::try_from(hasher.finish() % TURNS as u64).unwrap_or(0);
-        self.turns[index].lock().await
     }
 
     pub(crate) fn removed(&self) -> MutexGuard<'_, Removed> {

@@ -20,7 +20,7 @@ use crate::shared::Shared;
 /// Starts a task. Carried out to its end, also when nobody waits.
 pub(crate) async fn start(shared: Arc<Shared>, id: AttemptId, spec: TaskSpec) -> Result<Started> {
     container::check(&spec)?;
-    let _turn = shared.turn(&id).await;
+    let _turn = shared.turns.take(&id).await;
     if shared.removed().contains(&id) {
         return Err(conflict("this id was removed", &id));
     }

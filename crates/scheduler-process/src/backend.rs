@@ -78,7 +78,7 @@ impl ProcessScheduler {
 
     /// Ends a task that was asked for and that no shim has claimed. False if a shim has, meanwhile.
     async fn end_unclaimed(&self, id: &AttemptId) -> Result<bool> {
-        let _turn = self.shared.turn(id).await;
+        let _turn = self.shared.turns.take(id).await;
         let for_id = id.clone();
         let end = move |shared: &Shared| {
             let ours = shared.attempts.claim(&for_id)?;
@@ -215,7 +215,7 @@ impl Scheduler for ProcessScheduler {
         if let Ok(Found::Starting(_)) = self.shared.find(id, "remove").await {
             self.end_unclaimed(id).await?;
         }
-        let turn = self.shared.turn(id).await;
+        let turn = self.shared.turns.take(id).await;
         let conflict = |why| Err(error(ErrorKind::Conflict, "remove", why).with("id", id));
         match self.shared.look(id, "remove").await? {
             Look::Absent => return self.forbid(id).await,

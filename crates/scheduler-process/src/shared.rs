@@ -1,7 +1,6 @@
 //! What the calls of the scheduler share: the folders, the running tasks, and the way from one to the other.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::os::unix::net::UnixStream as StdStream;
 use std::process::Stdio;
@@ -21,10 +20,8 @@ use crate::config::ProcessConfig;
 use crate::error::{error, host};
 use crate::live::{Connection, End, Follower, Live, pair};
 use crate::protocol::{ExitRecord, FromShim};
-use gofer_scheduler::Removed;
+use gofer_scheduler::{Removed, Turns};
 
-/// How many ids can be started, looked up or removed at the same time.
-const TURNS: usize = 256;
 /// How long a shim may take to say who it is. It answers at once unless the host stands still.
 const HELLO: Duration = Duration::from_secs(10);
 /// How often a connection that breaks is made anew.
@@ -38,7 +35,8 @@ pub(crate) struct Shared {
     pub(crate) attempts: Attempts,
     removed: Mutex<Removed>,
     live: Mutex<HashMap<AttemptId, Live>>,
-    turns: Vec<tokio::sync::Mutex<()>>,
+    /// Whoever holds the turn of an id is the only one of this scheduler that changes what stands under it.
+    pub(crate) turns: Turns,
     /// Wakes whoever waits for a task that was asked for and that nobody has started yet.
     pub(crate) settled: Notify,
     pub(crate) tracker: TaskTracker,
@@ -74,19 +72,11 @@ impl Shared {
             attempts,
             removed: Mutex::new(removed),
             live: Mutex::default(),
-            turns: (0..TURNS).map(|_| tokio::sync::Mutex::new(())).collect(),
+            turns: Turns::default(),
             settled: Notify::new(),
             tracker: TaskTracker::new(),
             closing: CancellationToken::new(),
         }
-    }
-
-    /// Whoever holds the turn of an id is the only one of this scheduler that changes what stands under it.
-    pub(crate) async fn turn(&self, id: &AttemptId) -> tokio::sync::MutexGuard<'_, ()> {
-        let mut hasher = DefaultHasher::new();
-        id.hash(&mut hasher);
-        let index = usize::try_from(hasher.finish() % TURNS as u64).unwrap_or(0);
-        self.turns[index].lock().await
     }
 
     pub(crate) fn removed(&self) -> MutexGuard<'_, Removed> {
@@ -123,7 +113,7 @@ impl Shared {
         if let Some(live) = self.live(id) {
             return Ok(Found::Live(live));
         }
-        let _turn = self.turn(id).await;
+        let _turn = self.turns.take(id).await;
         if let Some(live) = self.live(id) {
             return Ok(Found::Live(live));
         }

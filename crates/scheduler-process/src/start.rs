@@ -34,7 +34,7 @@ enum Prepared {
 /// Starts a task. Whoever calls this must see it through: it is spawned, not awaited in place.
 pub(crate) async fn start(shared: Arc<Shared>, id: AttemptId, spec: TaskSpec) -> Result<Started> {
     let launch = launch::plan(&shared.config, &spec)?;
-    let _turn = shared.turn(&id).await;
+    let _turn = shared.turns.take(&id).await;
     if shared.removed().contains(&id) {
         return Err(conflict(&id, "this id was removed"));
     }

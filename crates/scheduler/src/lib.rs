@@ -20,6 +20,7 @@ pub mod exec;
 pub mod fake;
 pub mod images;
 mod removed;
+mod turns;
 pub mod types;
 
 use std::fmt::Debug;
@@ -32,6 +33,7 @@ use gofer_types::AttemptId;
 pub use exec::{Exec, ExecInput, ExecOutput, ExecRequest, ExecSession, TerminalSize};
 pub use images::{Image, ImageProgress, Images};
 pub use removed::{KEPT as REMOVED_KEPT, Removed};
+pub use turns::Turns;
 pub use types::{
     Capabilities, LogChunk, LogCursor, LogItem, LogStream, PullPolicy, RegistryAuth, StartOutcome, Started,
     StreamKind, TaskExit, TaskLimits, TaskSpec, TaskStatus, TaskSummary,

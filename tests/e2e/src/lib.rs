@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a failed helper is a failed test, and says why")]
 
 pub mod connect;
+pub mod crash;
 pub mod witness;
 
 pub use connect::{connect, register, run_ref};

@@ -11,12 +11,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use gofer_client::Client;
-use gofer_proto::v1::{
-    GetRunRequest, GetTaskRunRequest, ListRunsRequest, Page, ReadLogsRequest, RunState, StartRunRequest,
-    TaskState, WatchRunRequest,
-};
+use gofer_proto::v1::{GetRunRequest, ListRunsRequest, Page, ReadLogsRequest, RunState, StartRunRequest};
 use gofer_testkit::ServerBox;
 use gofer_tests_e2e::connect::pipeline_ref;
+use gofer_tests_e2e::crash::{Dice, alive, ended, still_the_same};
 use gofer_tests_e2e::witness::say;
 use gofer_tests_e2e::{Mark, Witness, connect, register, run_ref};
 use tokio::sync::{Mutex, Semaphore};
@@ -41,23 +39,6 @@ fn pipeline() -> String {
         task("left", after),
         task("right", after)
     )
-}
-
-/// A small generator of our own: a failing seed is printed and replays the same kills.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
-
-fn seed() -> u64 {
-    let given = std::env::var("GOFER_TEST_SEED").ok().and_then(|text| text.parse().ok());
-    given.unwrap_or_else(|| u64::from(std::process::id()) | 1 << 40)
 }
 
 /// The runs that the server said it has, by number.
@@ -124,27 +105,14 @@ async fn await_end(address: std::net::SocketAddr, number: u64, go: &AtomicBool) 
             tokio::task::yield_now().await;
             continue;
         };
-        if ended(&client, number).await.is_some() {
+        if ended(&client, "crash", number).await.is_some() {
             return;
         }
     }
 }
 
-/// Watches a run to its end; `None` if the server went away.
-async fn ended(client: &Client, number: u64) -> Option<RunState> {
-    let request = WatchRunRequest { run: Some(run_ref("crash", number)) };
-    let mut updates = client.watch_run_once(request).await.ok()?;
-    while let Some(update) = updates.next().await {
-        match update.ok()?.run.map(|run| run.state()) {
-            None | Some(RunState::Queued | RunState::Running) => {}
-            end => return end,
-        }
-    }
-    None
-}
-
-/// The process ids of everything that runs, by run and task.
-async fn running(client: &Client) -> BTreeMap<(u64, &'static str), String> {
+/// The tasks of all runs that have not ended.
+async fn under_way(client: &Client) -> Vec<(u64, &'static str)> {
     let request = ListRunsRequest {
         pipeline: "crash".to_owned(),
         active: true,
@@ -152,38 +120,12 @@ async fn running(client: &Client) -> BTreeMap<(u64, &'static str), String> {
         ..ListRunsRequest::default()
     };
     let runs = client.list_runs(request).await.expect("the server lists runs").runs;
-    let asked = runs.iter().flat_map(|run| TASKS.map(|task| alive(client, run.number, task)));
-    futures_util::future::join_all(asked).await.into_iter().flatten().collect()
-}
-
-/// The process id of one task, if it runs.
-async fn alive(client: &Client, number: u64, task: &'static str) -> Option<((u64, &'static str), String)> {
-    let request = GetTaskRunRequest { run: Some(run_ref("crash", number)), task: task.to_owned() };
-    let answer = client.get_task_run(request).await.expect("the task run is there");
-    // Without a name from the scheduler there is nothing to compare; the count of these has a floor.
-    let handle = answer.attempts.last().map(|attempt| attempt.handle.clone()).filter(|it| !it.is_empty())?;
-    let runs = answer.task.is_some_and(|task| task.state() == TaskState::Running);
-    runs.then_some(((number, task), handle))
-}
-
-/// What was running before a crash has the same process id and no second attempt after it.
-async fn same_processes(client: &Client, before: &BTreeMap<(u64, &'static str), String>) {
-    let checks = before.iter().map(|((number, task), handle)| same_process(client, *number, task, handle));
-    futures_util::future::join_all(checks).await;
-}
-
-async fn same_process(client: &Client, number: u64, task: &str, handle: &str) {
-    let request = GetTaskRunRequest { run: Some(run_ref("crash", number)), task: task.to_owned() };
-    let answer = client.get_task_run(request).await.expect("the task run is still there");
-    let handles: Vec<_> = answer.attempts.iter().map(|attempt| attempt.handle.as_str()).collect();
-    assert_eq!(handles, [handle], "run {number}, task {task}");
+    runs.iter().flat_map(|run| TASKS.map(|task| (run.number, task))).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_kills_leave_no_run_stuck_doubled_or_lost_and_no_line_missing() {
-    let seed = seed();
-    eprintln!("seed {seed}: repeat with GOFER_TEST_SEED={seed}");
-    let mut dice = Dice(seed);
+    let mut dice = Dice::seeded();
     let mut server = ServerBox::start();
     let witness = Witness::new(server.world().join("witness"));
     register(&connect(server.addr()).await, &pipeline()).await;
@@ -197,9 +139,9 @@ async fn fifty_kills_leave_no_run_stuck_doubled_or_lost_and_no_line_missing() {
         let client = connect(server.addr()).await;
         // sleeps: the moment of the kill is what is random here; nothing is waited for
         tokio::time::sleep(Duration::from_millis(dice.below(500))).await;
-        let before = running(&client).await;
+        let before = alive(&client, "crash", under_way(&client).await).await;
         tokio::task::block_in_place(|| server.restart());
-        same_processes(&connect(server.addr()).await, &before).await;
+        still_the_same(&connect(server.addr()).await, "crash", &before).await;
         kept += before.len();
     }
     assert!(kept > KILLS as usize, "only {kept} tasks were running at the moments of the kills");
@@ -212,7 +154,7 @@ async fn fifty_kills_leave_no_run_stuck_doubled_or_lost_and_no_line_missing() {
     let all = every_run(&client).await;
     assert!(acks.is_subset(&all), "lost: {:?}", acks.difference(&all));
     for number in &all {
-        let state = tokio::time::timeout(Duration::from_secs(60), ended(&client, *number)).await;
+        let state = tokio::time::timeout(Duration::from_secs(60), ended(&client, "crash", *number)).await;
         assert_eq!(state.expect("no run is stuck"), Some(RunState::Succeeded), "run {number}");
     }
     check_witness(&witness.marks(), &all);
@@ -292,5 +234,5 @@ async fn a_run_that_was_acknowledged_right_before_the_kill_is_there_afterwards()
     let client = connect(server.addr()).await;
     let request = GetRunRequest { run: Some(run_ref("crash", number)) };
     assert!(client.get_run(request).await.is_ok());
-    assert_eq!(ended(&client, number).await, Some(RunState::Succeeded));
+    assert_eq!(ended(&client, "crash", number).await, Some(RunState::Succeeded));
 }

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use gofer_client::Client;
-use gofer_proto::v1::{
-    GetTaskRunRequest, ReadLogsRequest, RunState, StartRunRequest, TaskState, WatchRunRequest,
-};
+use gofer_proto::v1::{GetTaskRunRequest, ReadLogsRequest, RunState, StartRunRequest};
 use gofer_testkit::docker::{Docker, TEST_IMAGE};
 use gofer_testkit::{ServerBox, wait_for};
 use gofer_tests_e2e::connect::pipeline_ref;
+use gofer_tests_e2e::crash::{Dice, alive, ended, still_the_same};
 use gofer_tests_e2e::{connect, register, run_ref};
 use libtest_mimic::Failed;
 
@@ -47,25 +46,6 @@ fn pipeline() -> String {
     format!("id = \"crash\"\n{}", tasks.concat())
 }
 
-/// A small generator of our own: a failing seed is printed and replays the same moments.
-struct Dice(u64);
-
-impl Dice {
-    fn seeded() -> Self {
-        let given = std::env::var("GOFER_TEST_SEED").ok().and_then(|text| text.parse().ok());
-        let seed = given.unwrap_or_else(|| u64::from(std::process::id()) | 1 << 40);
-        eprintln!("seed {seed}: repeat with GOFER_TEST_SEED={seed}");
-        Self(seed)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
-
 async fn start(client: &Client) -> u64 {
     let request = StartRunRequest { pipeline: Some(pipeline_ref("crash")), ..StartRunRequest::default() };
     client.start_run(request).await.expect("it starts").run.expect("a run").number
@@ -75,22 +55,6 @@ async fn is_over(client: &Client, number: u64) -> bool {
     let request = gofer_proto::v1::GetRunRequest { run: Some(run_ref("crash", number)) };
     let run = client.get_run(request).await.expect("the run is there").run.expect("a run");
     !matches!(run.state(), RunState::Queued | RunState::Running)
-}
-
-/// The containers of everything that runs, by run and task.
-async fn running(client: &Client, runs: &BTreeSet<u64>) -> BTreeMap<(u64, &'static str), String> {
-    let mut found = BTreeMap::new();
-    for (number, (task, ..)) in runs.iter().flat_map(|run| TASKS.map(|task| (*run, task))) {
-        let request = GetTaskRunRequest { run: Some(run_ref("crash", number)), task: task.to_owned() };
-        let answer = client.get_task_run(request).await.expect("the task run is there");
-        let runs = answer.task.map(|task| task.state()) == Some(TaskState::Running);
-        if let (true, Some(attempt)) = (runs, answer.attempts.last())
-            && !attempt.handle.is_empty()
-        {
-            found.insert((number, task), attempt.handle.clone());
-        }
-    }
-    found
 }
 
 async fn kill_and_check(engine: &Docker) -> Result<(), Failed> {
@@ -114,14 +78,15 @@ async fn kill_and_check(engine: &Docker) -> Result<(), Failed> {
         }
         // sleeps: the moment of the kill is what is random here; nothing is waited for
         tokio::time::sleep(Duration::from_millis(dice.below(900))).await;
-        let before = running(&client, &under_way).await;
+        let tasks = under_way.iter().flat_map(|run| TASKS.map(|(task, ..)| (*run, task))).collect();
+        let before = alive(&client, "crash", tasks).await;
         tokio::task::block_in_place(|| server.restart());
-        same_containers(&connect(server.addr()).await, &before).await;
+        still_the_same(&connect(server.addr()).await, "crash", &before).await;
         kept += before.len();
     }
     let client = connect(server.addr()).await;
     for number in &runs {
-        let state = tokio::time::timeout(Duration::from_secs(120), ended(&client, *number)).await;
+        let state = tokio::time::timeout(Duration::from_secs(120), ended(&client, "crash", *number)).await;
         assert_eq!(state.expect("no run is stuck"), Some(RunState::Succeeded), "run {number}");
         for (task, _, code, cause) in TASKS {
             check_end(&client, *number, task, (code, cause)).await;
@@ -132,28 +97,6 @@ async fn kill_and_check(engine: &Docker) -> Result<(), Failed> {
     no_leftovers(engine, &server).await;
     eprintln!("{KILLS} kills, {} runs of {} containers, {kept} alive at a kill", runs.len(), TASKS.len());
     Ok(())
-}
-
-/// What was running before a crash is the same container and no second attempt after it.
-async fn same_containers(client: &Client, before: &BTreeMap<(u64, &'static str), String>) {
-    for ((number, task), handle) in before {
-        let request = GetTaskRunRequest { run: Some(run_ref("crash", *number)), task: (*task).to_owned() };
-        let answer = client.get_task_run(request).await.expect("the task run is still there");
-        let handles: Vec<_> = answer.attempts.iter().map(|attempt| attempt.handle.as_str()).collect();
-        assert_eq!(handles, [handle.as_str()], "run {number}, task {task}");
-    }
-}
-
-async fn ended(client: &Client, number: u64) -> Option<RunState> {
-    let request = WatchRunRequest { run: Some(run_ref("crash", number)) };
-    let mut updates = client.watch_run_once(request).await.ok()?;
-    while let Some(update) = updates.next().await {
-        match update.ok()?.run.map(|run| run.state()) {
-            None | Some(RunState::Queued | RunState::Running) => {}
-            end => return end,
-        }
-    }
-    None
 }
 
 /// One attempt, and the end that the task really had.
