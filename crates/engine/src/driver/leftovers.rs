@@ -1,6 +1,7 @@
 //! Things at a scheduler that no record names: what is left of starts that nobody waited for.
 //!
-//! One look after the start of the engine, and one whenever an attempt ended without certainty; no input, repeatable.
+//! One look after the start of the engine, and one whenever an attempt ended without certainty, again after each grace until
+//! nothing is left to be looked at; no input, repeatable.
 //! Every intent is recorded before anything is started, so that what is neither in hand nor young belongs to nobody.
 
 use std::sync::Arc;
@@ -47,13 +48,20 @@ async fn sweep(inner: &Inner, scheduler: &dyn Scheduler, grace: Duration) -> boo
         .into_iter()
         .filter(|item| !inner.hall.is_in_hand(&item.id))
         .partition(|item| item.created.plus(grace) <= now);
+    let mut all_gone = true;
     for item in old {
-        tracing::warn!(attempt = %item.id, "removing what no record names");
-        let stopped = scheduler.stop(&item.id, Duration::ZERO).await;
-        let removed = scheduler.remove(&item.id).await;
-        if let Err(error) = stopped.and(removed) {
-            tracing::warn!(attempt = %item.id, error = %error.chain(), "cannot remove a leftover");
-        }
+        all_gone &= put_away(scheduler, &item).await;
     }
-    young.is_empty()
+    all_gone && young.is_empty()
+}
+
+/// False if it is to be tried again.
+async fn put_away(scheduler: &dyn Scheduler, item: &TaskSummary) -> bool {
+    tracing::warn!(attempt = %item.id, "removing what no record names");
+    // Whether this was of use shows in the removal.
+    let stopped = scheduler.stop(&item.id, Duration::ZERO).await;
+    let Err(error) = scheduler.remove(&item.id).await else { return true };
+    let stopped = stopped.err().map(|error| error.chain());
+    tracing::warn!(attempt = %item.id, error = %error.chain(), stopped, "cannot remove a leftover");
+    false
 }

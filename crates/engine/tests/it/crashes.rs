@@ -290,23 +290,15 @@ async fn what_no_record_names_is_removed_after_the_grace_and_nothing_else() {
     let run = start(&engine, &pipeline).await;
     until(&engine, &run, "t", TaskState::Running).await;
     world.crash(engine).await;
-    let scheduler = world.backend.connect(&gofer_backend::Owner("test".to_owned()));
-    let spec = gofer_scheduler::TaskSpec { command: vec!["fake:hang".to_owned()], ..Default::default() };
-    let stray = gofer_types::AttemptId::new("stray").unwrap();
-    gofer_scheduler::Scheduler::start(&scheduler, &stray, &spec).await.unwrap();
-    let foreign = world.backend.connect(&gofer_backend::Owner("other".to_owned()));
-    gofer_scheduler::Scheduler::start(&foreign, &gofer_types::AttemptId::new("foreign").unwrap(), &spec)
-        .await
-        .unwrap();
+    world.stray("test").await;
+    world.stray("other").await;
     let engine = world.open().await;
-    gofer_testkit::wait_for("the stray to be gone", || async {
-        match gofer_scheduler::Scheduler::inspect(&scheduler, &stray).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
+    gofer_testkit::wait_for("the stray to be gone", async || match world.backend.tasks() {
+        2 => Ok(()),
+        other => Err(other),
     })
     .await;
-    assert_eq!(world.backend.tasks(), 2, "INV-19");
+    assert_eq!(world.strays("other").await, 1, "INV-19");
     assert_eq!(state_of(&engine, &run, "t").await.state, TaskState::Running);
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use gofer_backend::{BackendError, BackendInfo, ErrorKind, Owner, Result};
+use gofer_backend::{BackendError, BackendInfo, Clock, ErrorKind, Owner, Result};
 use gofer_engine::EngineError;
 use gofer_scheduler::fake::FakeScheduler;
 use gofer_scheduler::{
@@ -387,5 +387,24 @@ async fn output_of_an_ended_task_is_fetched_when_its_scheduler_is_there_again() 
         let run = start(&engine, &pipeline).await;
         assert_eq!(end(&engine, &run).await.state, RunState::Succeeded);
         assert_eq!(output(&engine, &run, true).await, told);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_record_names_is_looked_for_again_until_it_is_gone() {
+    // young at the first look; then the list, the stop and the removal fail
+    for failures in [[0; 7], [0, 0, 0, 0, 0, 0, 2], [0, 0, 0, 0, 0, 2, 0], [0, 0, 0, 0, 3, 2, 2]] {
+        let world = World::new();
+        let engine = world.open_on(FaultPlan::none(), Flaky::new(&world, failures)).await.unwrap();
+        world.clock.sleep_until(world.clock.monotonic() + Duration::from_secs(1)).await;
+        world.stray("test").await;
+        let begun = world.clock.monotonic();
+        gofer_testkit::wait_for("the stray to be gone", async || match world.strays("test").await {
+            0 => Ok(()),
+            left => Err(left),
+        })
+        .await;
+        assert!(world.clock.monotonic() - begun < Duration::from_secs(8 * 600), "{failures:?}");
+        drop(engine);
     }
 }

@@ -130,6 +130,18 @@ impl World {
         Engine::open(parts).await
     }
 
+    /// Starts something as this owner that no record names.
+    pub async fn stray(&self, owner: &str) {
+        let spec = gofer_scheduler::TaskSpec { command: vec!["fake:hang".to_owned()], ..Default::default() };
+        let stray = gofer_types::AttemptId::new(format!("stray-of-{owner}")).unwrap();
+        self.backend.connect(&Owner(owner.to_owned())).start(&stray, &spec).await.unwrap();
+    }
+
+    /// How many things of this owner there are.
+    pub async fn strays(&self, owner: &str) -> usize {
+        self.backend.connect(&Owner(owner.to_owned())).list().await.unwrap().len()
+    }
+
     /// Ends an engine as a killed process ends: what was not synced is lost.
     pub async fn crash(&self, engine: Engine) {
         engine.shutdown().await;
