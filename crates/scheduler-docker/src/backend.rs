@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bollard::models::ContainerSummary;
 use futures_util::{StreamExt, stream};
 use gofer_backend::{BackendInfo, ErrorKind, Owner, Result};
+use gofer_container::Place;
 use gofer_scheduler::{
     Capabilities, Exec, Images, LogCursor, LogStream, Removed, Scheduler, Started, TaskExit, TaskSpec,
     TaskStatus, TaskSummary,
@@ -14,7 +15,6 @@ use gofer_scheduler::{
 use gofer_types::{AttemptId, Timestamp};
 
 use crate::config::DockerConfig;
-use crate::cursor::Place;
 use crate::error::{KIND, error};
 use crate::fetched::{self, Fetched};
 use crate::seen::{Seen, Stage, handle};
@@ -158,7 +158,10 @@ impl Scheduler for DockerScheduler {
     }
 
     async fn logs(&self, id: &AttemptId, from: LogCursor) -> Result<LogStream> {
-        let place = Place::parse(&from)?;
+        let place = Place::parse(&from).ok_or_else(|| {
+            let message = "this is no place in the output of a container";
+            error(ErrorKind::InvalidInput, "logs", message).with("cursor", &from.0)
+        })?;
         let seen = self.shared.seen(id, "logs").await?;
         if let Stage::Created(_) = seen.stage {
             return Err(error(ErrorKind::Unavailable, "logs", "the task was not started").with("id", id));

@@ -5,11 +5,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use gofer_container::Sight;
 use gofer_scheduler::TaskExit;
 use gofer_types::AttemptId;
 use tokio::sync::watch;
-
-use crate::end::Sight;
 
 /// See the module.
 #[derive(Debug)]

@@ -8,13 +8,12 @@ use bollard::container::LogOutput;
 use bollard::query_parameters::{KillContainerOptionsBuilder, LogsOptionsBuilder};
 use futures_util::TryStreamExt;
 use gofer_backend::{ErrorKind, Result};
+use gofer_container::{Facts, Frame, Sight, bare, cause, needs_record};
 use gofer_scheduler::TaskExit;
 use gofer_task_init::{End, KILL_ALL};
 use gofer_types::AttemptId;
 
-use crate::end::{self, Facts};
 use crate::error::error;
-use crate::frame::{self, Frame};
 use crate::seen::{Seen, Stage};
 use crate::shared::Shared;
 
@@ -64,12 +63,12 @@ async fn settle(shared: &Shared, id: &AttemptId, seen: &Seen) -> Result<TaskExit
     let Stage::Ended { code, out_of_memory, at } = seen.stage else {
         return Err(error(ErrorKind::Internal, "wait", "the container has not ended").with("id", id));
     };
-    let record = if end::needs_record(code) { record(shared, seen).await? } else { None };
-    let mut facts = Facts { code, out_of_memory, record, sight: end::Sight::NotYet };
+    let record = if needs_record(code) { record(shared, seen).await? } else { None };
+    let mut facts = Facts { code, out_of_memory, record, sight: Sight::NotYet };
     loop {
         let mut changed = shared.book.watch(id);
         facts.sight = shared.book.sight(id);
-        if let Some(cause) = end::cause(&facts) {
+        if let Some(cause) = cause(&facts) {
             let exit = TaskExit { cause, at };
             shared.book.keep_exit(id, &exit);
             return Ok(exit);
@@ -85,7 +84,7 @@ async fn record(shared: &Shared, seen: &Seen) -> Result<Option<End>> {
         let options = LogsOptionsBuilder::default().stdout(false).stderr(true).tail(tail).build();
         let read = |docker: bollard::Docker| async move {
             let ends = docker.logs(&name, Some(options)).try_filter_map(|line: LogOutput| {
-                std::future::ready(Ok(match frame::bare(&line.into_bytes()) {
+                std::future::ready(Ok(match bare(&line.into_bytes()) {
                     Frame::End(end) => Some(end),
                     Frame::Output(_) => None,
                 }))

@@ -19,9 +19,9 @@ use bollard::query_parameters::EventsOptions;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use gofer_backend::{ErrorKind, Result};
+use gofer_container::needs_record;
 use gofer_types::AttemptId;
 
-use crate::end;
 use crate::error::{error, translate};
 use crate::labels;
 use crate::shared::{Shared, engine_time};
@@ -184,7 +184,7 @@ fn hear(shared: &Shared, event: EventMessage) -> Option<AttemptId> {
     let id = labels::attempt(&attributes)?;
     let died = event.action.as_deref() == Some("die");
     let code = attributes.get("exitCode").and_then(|code| code.parse().ok());
-    let doubtful = died && code.is_none_or(end::needs_record);
+    let doubtful = died && code.is_none_or(needs_record);
     match event.action.as_deref() {
         Some("destroy") => shared.book.forget(&id),
         Some(_) => shared.book.told(&id, died && !doubtful),

@@ -26,14 +26,11 @@ mod book;
 mod client;
 mod config;
 mod container;
-mod cursor;
-mod end;
 mod ending;
 mod error;
 mod events;
 mod exec;
 mod fetched;
-mod frame;
 #[cfg(feature = "harness")]
 pub mod harness;
 mod images;

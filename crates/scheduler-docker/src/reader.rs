@@ -12,12 +12,11 @@ use bollard::query_parameters::LogsOptionsBuilder;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use gofer_backend::{BackendError, ErrorKind, Result};
+use gofer_container::{Frame, Place, Step, Way, stamped, time, written};
 use gofer_scheduler::{LogChunk, LogItem, LogStream, StreamKind};
 use gofer_types::AttemptId;
 
-use crate::cursor::{Place, Step, Way};
 use crate::error::{error, translate};
-use crate::frame::{self, Frame};
 use crate::seen::{Seen, Stage};
 use crate::shared::Shared;
 
@@ -97,7 +96,7 @@ impl Reader {
             LogOutput::StdErr { .. } => StreamKind::Err,
             _ => StreamKind::Out,
         };
-        let (at, frame) = frame::stamped(&output.into_bytes());
+        let (at, frame) = stamped(&output.into_bytes());
         self.place = self.place.behind(at);
         self.whole |= matches!(frame, Frame::End(_));
         match self.way.step(at) {
@@ -115,7 +114,7 @@ impl Reader {
 
     fn hand_on(&mut self, at: i64, item: LogItem) {
         let cursor = self.place.cursor();
-        self.ready.push_back(Ok(LogChunk { cursor, at: frame::time(at), item }));
+        self.ready.push_back(Ok(LogChunk { cursor, at: time(at), item }));
     }
 
     /// The engine has no more to say. That is the end only if the task has ended and all was sent.
@@ -150,7 +149,7 @@ impl Reader {
             Ok(last)
         };
         let last = self.shared.client.call("logs", read).await?;
-        Ok(last.is_none_or(|piece| frame::written(&piece) == self.place.last))
+        Ok(last.is_none_or(|piece| written(&piece) == self.place.last))
     }
 
     fn finish(&mut self) {

@@ -77,7 +77,8 @@ fn turned_on_elsewhere(room: &Room, dependency: &str) -> bool {
 }
 
 /// Rooms that only describe or compute: no runtime, no protocol.
-const PLAIN: [&str; 7] = ["types", "backend", "syntax", "pipeline", "run-machine", "config", "proto"];
+const PLAIN: [&str; 8] =
+    ["types", "backend", "container", "syntax", "pipeline", "run-machine", "config", "proto"];
 
 /// What only describes or computes has no runtime; `proto` alone names the protocol.
 #[must_use]

@@ -3,53 +3,52 @@
 //! A place is a number of pieces from the beginning, which no clock can confuse. An engine that drops the oldest output
 //! of a long log shifts all numbers; the times of the first piece and of the last one read tell of that.
 
-use gofer_backend::{ErrorKind, Result};
 use gofer_scheduler::LogCursor;
-
-use crate::error::error;
 
 /// A place behind some pieces. All zero: before the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Place {
+pub struct Place {
     /// How many pieces stand before it.
-    pub(crate) pieces: u64,
+    pub pieces: u64,
     /// When the first piece of the log was written, in nanoseconds.
-    pub(crate) first: i64,
+    pub first: i64,
     /// When the last piece before this place was written.
-    pub(crate) last: i64,
+    pub last: i64,
 }
 
 impl Place {
-    pub(crate) fn cursor(self) -> LogCursor {
+    /// The place in the words of the scheduler.
+    #[must_use]
+    pub fn cursor(self) -> LogCursor {
         LogCursor(format!("{}.{}.{}", self.pieces, self.first, self.last))
     }
 
-    /// The place behind one more piece.
-    pub(crate) fn behind(self, at: i64) -> Self {
+    /// The place behind one more piece, written at this time.
+    #[must_use]
+    pub fn behind(self, at: i64) -> Self {
         let first = if self.pieces == 0 { at } else { self.first };
         Self { pieces: self.pieces + 1, first, last: at }
     }
 
-    pub(crate) fn parse(cursor: &LogCursor) -> Result<Self> {
+    /// Reads what [`Self::cursor`] wrote; nothing if it is anything else.
+    #[must_use]
+    pub fn parse(cursor: &LogCursor) -> Option<Self> {
         if *cursor == LogCursor::start() {
-            return Ok(Self::default());
+            return Some(Self::default());
         }
         let mut numbers = cursor.0.split('.').map(str::parse::<i64>);
-        let place = match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
-            (Some(Ok(pieces)), Some(Ok(first)), Some(Ok(last)), None) => u64::try_from(pieces)
-                .ok()
-                .filter(|pieces| *pieces > 0)
-                .map(|pieces| Self { pieces, first, last }),
+        match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
+            (Some(Ok(pieces @ 1..)), Some(Ok(first)), Some(Ok(last)), None) => {
+                Some(Self { pieces: u64::try_from(pieces).ok()?, first, last })
+            }
             _ => None,
-        };
-        let message = "this is no place in the output of a container";
-        place.ok_or_else(|| error(ErrorKind::InvalidInput, "logs", message).with("cursor", &cursor.0))
+        }
     }
 }
 
 /// What to do with a piece while the way leads to a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+pub enum Step {
     /// It was read before.
     Skip,
     /// It follows the place.
@@ -60,7 +59,7 @@ pub(crate) enum Step {
 
 /// The way from the beginning of a log to a place in it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Way {
+pub struct Way {
     to: Place,
     passed: u64,
     /// Whether the log begins later than it did when the place was given out.
@@ -69,17 +68,20 @@ pub(crate) struct Way {
 }
 
 impl Way {
-    pub(crate) fn to(place: Place) -> Self {
+    /// A way that begins at the beginning of the log.
+    #[must_use]
+    pub fn to(place: Place) -> Self {
         Self { to: place, passed: 0, shifted: false, arrived: place.pieces == 0 }
     }
 
     /// Whether all that comes now follows the place.
-    pub(crate) fn has_arrived(&self) -> bool {
+    #[must_use]
+    pub fn has_arrived(&self) -> bool {
         self.arrived
     }
 
     /// One more piece, written at this time.
-    pub(crate) fn step(&mut self, at: i64) -> Step {
+    pub fn step(&mut self, at: i64) -> Step {
         if self.arrived {
             return Step::Take;
         }
@@ -117,7 +119,7 @@ mod tests {
         for text in
             ["nonsense", "-1", "99999999999999999999999", "1.2", "1.2.3.4", "-1.2.3", "0.1.2", "1.2.x"]
         {
-            assert!(Place::parse(&LogCursor(text.to_owned())).is_err(), "{text}");
+            assert!(Place::parse(&LogCursor(text.to_owned())).is_none(), "{text}");
         }
     }
 

@@ -13,7 +13,7 @@ const SIGKILL: i32 = 9;
 
 /// Where an end was observed from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sight {
+pub enum Sight {
     /// We asked for it.
     Ours,
     /// The engine told of it as it happened.
@@ -26,23 +26,26 @@ pub(crate) enum Sight {
 
 /// What is known of an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Facts {
+pub struct Facts {
     /// The engine's exit code.
-    pub(crate) code: i32,
+    pub code: i32,
     /// Whether the kernel killed something in the container for want of memory.
-    pub(crate) out_of_memory: bool,
+    pub out_of_memory: bool,
     /// What the first process recorded.
-    pub(crate) record: Option<End>,
-    pub(crate) sight: Sight,
+    pub record: Option<End>,
+    /// Where the end was observed from.
+    pub sight: Sight,
 }
 
 /// Whether the record of the first process is needed to tell this end.
-pub(crate) fn needs_record(code: i32) -> bool {
+#[must_use]
+pub fn needs_record(code: i32) -> bool {
     is_ambiguous(code)
 }
 
 /// The cause of the end; nothing while that depends on what the engine has yet to tell.
-pub(crate) fn cause(facts: &Facts) -> Option<Cause> {
+#[must_use]
+pub fn cause(facts: &Facts) -> Option<Cause> {
     let memory = |signal| facts.out_of_memory && signal == SIGKILL;
     match &facts.record {
         Some(End::CannotStart(why)) => Some(Cause::CannotStart(why.clone())),

@@ -10,19 +10,23 @@ const STAMP: usize = 31;
 
 /// What a line stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Frame {
+pub enum Frame {
+    /// Output of the task.
     Output(Bytes),
+    /// The record of its end.
     End(End),
 }
 
 /// When a line was written, in nanoseconds since 1970, and what it stands for. A line without a time has none.
-pub(crate) fn stamped(line: &Bytes) -> (i64, Frame) {
+#[must_use]
+pub fn stamped(line: &Bytes) -> (i64, Frame) {
     let (nanos, line) = split(line);
     (nanos, bare(&line))
 }
 
 /// What a line without a time stands for.
-pub(crate) fn bare(line: &Bytes) -> Frame {
+#[must_use]
+pub fn bare(line: &Bytes) -> Frame {
     match wire::read(line) {
         Line::Itself => Frame::Output(line.clone()),
         Line::Output(bytes) => Frame::Output(bytes.into()),
@@ -31,7 +35,8 @@ pub(crate) fn bare(line: &Bytes) -> Frame {
 }
 
 /// When a line was written.
-pub(crate) fn written(line: &Bytes) -> i64 {
+#[must_use]
+pub fn written(line: &Bytes) -> i64 {
     split(line).0
 }
 
@@ -45,7 +50,8 @@ fn split(line: &Bytes) -> (i64, Bytes) {
 }
 
 /// Nanoseconds as a point in time.
-pub(crate) fn time(nanos: i64) -> Timestamp {
+#[must_use]
+pub fn time(nanos: i64) -> Timestamp {
     Timestamp::from_micros(nanos / 1000)
 }
 
