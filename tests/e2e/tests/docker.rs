@@ -25,6 +25,7 @@ const TESTS: &[Test] = &[
     ("thirty_kills_of_the_server_leave_its_containers_alone_and_tell_every_end", crash::thirty_kills),
     ("a_local_run_takes_the_engine_that_answers_and_says_so", everyday::local_takes_the_engine),
     ("a_local_run_of_processes_is_what_was_asked_for", everyday::local_takes_processes),
+    ("a_local_run_whose_image_is_out_of_reach_says_how_to_go_on", everyday::local_without_its_image),
     ("a_scheduler_that_was_asked_for_and_does_not_answer_is_an_error", everyday::no_engine),
     ("a_container_reaches_the_server_over_the_network_of_the_host", everyday::reaches_the_server),
     ("an_engine_that_is_away_when_the_server_starts_is_waited_for", everyday::engine_comes_later),

@@ -1,6 +1,7 @@
 //! `local`: a pipeline file from beginning to end, in this process, without a server.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use gofer_client::Client;
 use gofer_client::v1 as pb;
@@ -32,6 +33,7 @@ pub(super) async fn local(cx: &Cx, args: Local) -> Result<Exit, Failure> {
     let mut stops = Stops::of_owner()?;
     cx.ui.note(&format!("note: scheduler {}", chosen.told));
     embedded::log(if cx.ui.verbose > 0 { "debug" } else { "error" }, false, None)?;
+    let containers = chosen.containers;
     let server = embedded::local(chosen, &cx.actor).await?;
     let outcome = run(cx, &server.client(), source, variables, &mut stops).await;
     if let Some(kept) = server.shutdown(args.keep).await {
@@ -39,11 +41,26 @@ pub(super) async fn local(cx: &Cx, args: Local) -> Result<Exit, Failure> {
         cx.ui.note(&format!("records and logs are kept in {kept}"));
         cx.ui.next(&[(format!("gofer server start --data {kept}"), "a server over them")]);
     }
-    if let Ok(Exit::RunFailed | Exit::RunErrored | Exit::RunTimedOut) = outcome {
-        let again = format!("gofer local {} --keep", args.path.display());
-        cx.ui.next(&[(again, "run it again and keep its records and logs")]);
+    if let Ok(exit) = &outcome {
+        cx.ui.next(&next(&args.path, *exit, containers));
     }
     outcome
+}
+
+/// What may be done after a run that did not succeed.
+fn next(path: &Path, exit: Exit, containers: bool) -> Vec<(String, &'static str)> {
+    let mut next = Vec::new();
+    if matches!(exit, Exit::RunFailed | Exit::RunErrored | Exit::RunTimedOut) {
+        next.push((
+            format!("gofer local {} --keep", path.display()),
+            "run it again and keep its records and logs",
+        ));
+    }
+    if containers && exit == Exit::RunErrored {
+        let again = format!("gofer local {} --scheduler process", path.display());
+        next.push((again, "run it without containers: images are ignored"));
+    }
+    next
 }
 
 /// The file as it is run here: without what would start it or tell of it.

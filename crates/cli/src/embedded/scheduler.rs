@@ -35,6 +35,8 @@ pub(crate) struct Chosen {
     pub(crate) overrides: Vec<String>,
     /// Which one, and why: for people, on a line.
     pub(crate) told: String,
+    /// Whether its tasks are containers.
+    pub(crate) containers: bool,
 }
 
 impl Chosen {
@@ -43,6 +45,7 @@ impl Chosen {
         Self {
             overrides: vec!["scheduler.default=docker".to_owned(), socket],
             told: format!("{} ({})", engine.what, engine.url),
+            containers: true,
         }
     }
 
@@ -51,6 +54,7 @@ impl Chosen {
         Self {
             overrides: vec!["scheduler.default=process".to_owned()],
             told: format!("process: {why}{UNSAFE}"),
+            containers: false,
         }
     }
 }

@@ -55,6 +55,14 @@ pub(crate) fn local_takes_processes(engine: &Docker) -> Result<(), Failed> {
     ensure(by_need.contains("scheduler process"), &by_need)
 }
 
+pub(crate) fn local_without_its_image(engine: &Docker) -> Result<(), Failed> {
+    let world = World::new();
+    // Nobody listens there.
+    let pipeline = "id = \"absent\"\ntask \"t\" \"127.0.0.1:9/absent:1\" {\n  script = \"echo out\"\n}\n";
+    let told = told(&local(&world, pipeline, &engine.url(), &[]).expect_code(13));
+    ensure(told.contains("the registry cannot be reached") && told.contains("--scheduler process"), &told)
+}
+
 pub(crate) fn no_engine(_: &Docker) -> Result<(), Failed> {
     let world = World::new();
     let nobody = format!("unix://{}", world.join("none.sock").display());
