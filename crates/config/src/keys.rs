@@ -199,7 +199,7 @@ const KEYS: &[Key] = &[
     key(
         "logs",
         "collect_timeout",
-        duration(Span::from_secs(0), 24 * HOUR),
+        duration(Span::from_secs(10), 24 * HOUR),
         "\"10m\"",
         "How long the output of an ended task is still fetched while its scheduler is away.",
     ),

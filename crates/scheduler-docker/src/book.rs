@@ -62,7 +62,8 @@ impl Book {
     /// The engine told of something about this attempt.
     pub(crate) fn told(&self, id: &AttemptId, died: bool) {
         self.page(id, |page| {
-            page.died_in_sight |= died;
+            // What had ended before is told of once more by an engine that comes back.
+            page.died_in_sight |= died && !page.ended_out_of_sight;
             page.changed.send_replace(());
         });
     }
@@ -164,6 +165,8 @@ mod tests {
         let changed = book.watch(&id());
         book.linked(&HashSet::from([id()]), &HashSet::new());
         assert_eq!(book.sight(&id()), Sight::Unseen);
+        book.told(&id(), true);
+        assert_eq!(book.sight(&id()), Sight::Unseen, "it cannot die twice");
         assert!(changed.has_changed().unwrap(), "whoever waits looks again");
     }
 

@@ -17,7 +17,7 @@ use bollard::errors::Error as Vendor;
 use bollard::models::EventMessage;
 use bollard::query_parameters::EventsOptions;
 use futures_util::stream::FuturesUnordered;
-use futures_util::{Stream, StreamExt, TryStreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use gofer_backend::{ErrorKind, Result};
 use gofer_container::needs_record;
 use gofer_types::AttemptId;
@@ -27,9 +27,9 @@ use crate::labels;
 use crate::shared::{Shared, engine_time};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// Engines remember a few hundred events.
-const MOST_REMEMBERED: usize = 10_000;
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How many events are taken at once; engines remember 256.
+const MOST_REMEMBERED: usize = 10_000;
 
 /// Follows the events until the scheduler goes.
 pub(crate) async fn follow(shared: Arc<Shared>) {
@@ -62,17 +62,50 @@ async fn keep_following(shared: &Shared) {
 
 async fn follow_once(shared: &Shared, linked: &mut bool) -> Result<()> {
     let docker = shared.client.connect("events").await?;
-    let since = now(shared).await?;
-    let witnessed = remembered(shared, &since).await;
-    let events = docker.events(Some(span(shared, since, None)));
-    // This answer comes after the deaths above: the engine was not going away.
-    let Standing { ended, running } = standing(shared).await?;
-    for id in witnessed.intersection(&ended) {
+    let since = at(now(shared).await?);
+    let mut events = pin!(docker.events(Some(span(shared, since, None))));
+    // The stream is asked for first. Every answer of the survey is by the same life of the engine, or the stream breaks.
+    let mut survey = pin!(survey(shared));
+    let mut early = Vec::new();
+    let survey = loop {
+        tokio::select! {
+            biased;
+            event = events.next() => early.push(heard(event)?),
+            survey = &mut survey => break survey?,
+        }
+        if early.len() > MOST_REMEMBERED {
+            return Err(error(ErrorKind::Exhausted, "events", "the engine tells more than can be kept"));
+        }
+    };
+    for id in &survey.witnessed {
         shared.book.told(id, true);
     }
-    shared.book.linked(&ended, &running);
+    shared.book.linked(&survey.standing.ended, &survey.standing.running);
     *linked = true;
-    listen(shared, events).await
+    listen(shared, (early, events), survey.from).await
+}
+
+fn heard(event: Option<std::result::Result<EventMessage, Vendor>>) -> Result<EventMessage> {
+    let event =
+        event.ok_or_else(|| error(ErrorKind::Unavailable, "events", "the engine ended its events"))?;
+    event.map_err(|vendor| translate("events", vendor))
+}
+
+/// How things stand when events begin to be followed.
+struct Survey {
+    /// From when on the deaths of the stream are those of the life of the engine that tells of them. Those before it may
+    /// have been caused by the engine's own start.
+    from: i64,
+    standing: Standing,
+    /// Those whose end counts as seen although it was before.
+    witnessed: HashSet<AttemptId>,
+}
+
+async fn survey(shared: &Shared) -> Result<Survey> {
+    let from = now(shared).await?;
+    let standing = standing(shared).await?;
+    let witnessed = remembered(shared, now(shared).await?).await?;
+    Ok(Survey { from: nanos(from), standing, witnessed })
 }
 
 fn span(shared: &Shared, since: String, until: Option<String>) -> EventsOptions {
@@ -82,14 +115,22 @@ fn span(shared: &Shared, since: String, until: Option<String>) -> EventsOptions 
 }
 
 /// The deaths of the time before that count as seen. An engine remembers its last events, and those of its own life alone: a
-/// container that it started and that died then did not die by its going away or coming back.
-async fn remembered(shared: &Shared, until: &str) -> HashSet<AttemptId> {
-    let span = span(shared, "0".to_owned(), Some(until.to_owned()));
+/// container that it started and that died then did not die by its going away or coming back, for it answers still.
+async fn remembered(shared: &Shared, until: jiff::Timestamp) -> Result<HashSet<AttemptId>> {
+    let span = span(shared, "0".to_owned(), Some(at(until)));
     let read = |docker: bollard::Docker| async move {
         docker.events(Some(span)).take(MOST_REMEMBERED).try_collect::<Vec<_>>().await
     };
-    // Without this memory less is known, and nothing else is wrong.
-    shared.client.call("events", read).await.map(witnessed).unwrap_or_default()
+    match shared.client.call("events", read).await {
+        Ok(events) => Ok(witnessed(events)),
+        // Without this memory less is known, and nothing else is wrong.
+        Err(fault) if fault.kind() == ErrorKind::TimedOut || !fault.kind().outcome_unknown() => {
+            tracing::debug!(error = fault.chain(), "the engine does not tell what it remembers");
+            Ok(HashSet::new())
+        }
+        // The engine may have gone away.
+        Err(fault) => Err(fault),
+    }
 }
 
 /// Whose start and death are both among these events.
@@ -111,9 +152,10 @@ fn witnessed(events: Vec<EventMessage>) -> HashSet<AttemptId> {
 /// Hears what the engine tells, until it tells no more.
 async fn listen(
     shared: &Shared,
-    events: impl Stream<Item = std::result::Result<EventMessage, Vendor>>,
+    (early, events): (Vec<EventMessage>, impl Stream<Item = std::result::Result<EventMessage, Vendor>>),
+    from: i64,
 ) -> Result<()> {
-    let mut events = pin!(events);
+    let mut events = pin!(stream::iter(early.into_iter().map(Ok)).chain(events));
     // Ends with this stream: a death is confirmed by the same life of the engine or not at all.
     let mut doubtful = FuturesUnordered::new();
     let mut behind = HashSet::new();
@@ -122,9 +164,7 @@ async fn listen(
         tokio::select! {
             biased;
             event = events.next() => {
-                let Some(event) = event else { return Ok(()) };
-                let event = event.map_err(|vendor| translate("events", vendor))?;
-                if let Some(id) = hear(shared, event) {
+                if let Some(id) = hear(shared, heard(event)?, from) {
                     doubtful.push(confirmed(shared, id));
                 }
             }
@@ -170,19 +210,26 @@ async fn confirmed(shared: &Shared, id: AttemptId) -> AttemptId {
     id
 }
 
-/// Now, by the engine's clock, in the form in which it wants to be asked.
-async fn now(shared: &Shared) -> Result<String> {
-    match engine_time(&shared.info("events").await?) {
-        Some(time) => Ok(format!("{}.{:09}", time.as_second(), time.subsec_nanosecond())),
-        None => Err(error(ErrorKind::Internal, "info", "the engine does not say what time it is")),
-    }
+/// Now, by the engine's clock.
+async fn now(shared: &Shared) -> Result<jiff::Timestamp> {
+    let time = engine_time(&shared.info("events").await?);
+    time.ok_or_else(|| error(ErrorKind::Internal, "info", "the engine does not say what time it is"))
+}
+
+/// A time in the form in which an engine wants to be asked.
+fn at(time: jiff::Timestamp) -> String {
+    format!("{}.{:09}", time.as_second(), time.subsec_nanosecond())
+}
+
+fn nanos(time: jiff::Timestamp) -> i64 {
+    i64::try_from(time.as_nanosecond()).unwrap_or(i64::MAX)
 }
 
 /// Notes an event. Answers the attempt whose death has to be confirmed, which is one that may have been a killing.
-fn hear(shared: &Shared, event: EventMessage) -> Option<AttemptId> {
+fn hear(shared: &Shared, event: EventMessage, from: i64) -> Option<AttemptId> {
     let attributes = event.actor.and_then(|actor| actor.attributes).unwrap_or_default();
     let id = labels::attempt(&attributes)?;
-    let died = event.action.as_deref() == Some("die");
+    let died = event.action.as_deref() == Some("die") && event.time_nano.is_none_or(|time| time >= from);
     let code = attributes.get("exitCode").and_then(|code| code.parse().ok());
     let doubtful = died && code.is_none_or(needs_record);
     match event.action.as_deref() {

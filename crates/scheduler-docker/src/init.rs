@@ -3,6 +3,8 @@
 //! The volume is named after the content of the program, so that a new version of gofer brings its own and disturbs nobody.
 //! It travels through the engine's own interface, because the engine may be on another machine.
 
+use std::collections::HashMap;
+
 use bollard::models::{ContainerCreateBody, ContainerSummary, HostConfig, SystemInfo, VolumeCreateRequest};
 use bollard::query_parameters::{
     ContainerArchiveInfoOptionsBuilder, CreateContainerOptions, ListContainersOptions,
@@ -11,7 +13,7 @@ use bollard::query_parameters::{
 use gofer_backend::{ErrorKind, Result};
 use gofer_task_init::{FOLDER, PROGRAM};
 use sha2::{Digest, Sha256};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::container::volume;
 use crate::error::error;
@@ -28,13 +30,15 @@ const LEFT_OVER: i64 = 24 * 3600;
 pub(crate) struct InitVolume {
     name: String,
     ready: OnceCell<()>,
+    /// Who brings it does so alone: nobody's program is overwritten while it starts.
+    bringing: Mutex<()>,
 }
 
 impl InitVolume {
     pub(crate) fn new() -> Self {
         let digest = Sha256::digest(BINARY);
         let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Self { name: format!("gofer-init-{hex}"), ready: OnceCell::new() }
+        Self { name: format!("gofer-init-{hex}"), ready: OnceCell::new(), bringing: Mutex::default() }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -53,6 +57,7 @@ impl InitVolume {
     }
 
     async fn bring(&self, shared: &Shared, image: &str) -> Result<()> {
+        let _alone = self.bringing.lock().await;
         let info = shared.info("init").await?;
         check_platform(&info)?;
         let request = VolumeCreateRequest {
@@ -95,18 +100,25 @@ async fn sweep_helpers(shared: &Shared, now: jiff::Timestamp) {
         ..ListContainersOptions::default()
     };
     let list = |docker: bollard::Docker| async move { docker.list_containers(Some(options)).await };
-    for helper in shared.client.call("init", list).await.unwrap_or_default() {
-        if is_left_over(&helper, now)
-            && let Err(fault) = shared.discard(&helper.id.unwrap_or_default(), true).await
-        {
+    let listed = shared.client.call("init", list).await.unwrap_or_else(|fault| {
+        tracing::debug!(error = fault.chain(), "older helpers of gofer cannot be looked for");
+        Vec::new()
+    });
+    for helper in listed.into_iter().filter(|helper| is_left_over(helper, now)) {
+        if let Err(fault) = shared.discard(&helper.id.unwrap_or_default(), false).await {
             tracing::debug!(error = fault.chain(), "an older helper of gofer stays");
         }
     }
 }
 
-/// A helper lives for a few calls, which is minutes at worst.
+/// A helper lives for a few calls, which is minutes at worst. It never runs and names our program: a label alone may have
+/// come with the image of somebody else's container.
 fn is_left_over(helper: &ContainerSummary, now: jiff::Timestamp) -> bool {
-    helper.created.is_some_and(|created| now.as_second().saturating_sub(created) > LEFT_OVER)
+    let never_ran = helper.state.as_ref().is_some_and(|state| state.to_string() == "created");
+    let ours = helper.command.as_deref().is_some_and(|command| command.starts_with(PROGRAM));
+    let old = helper.created.is_some_and(|created| now.as_second().saturating_sub(created) > LEFT_OVER);
+    let of_attempt = labels::attempt(helper.labels.as_ref().unwrap_or(&HashMap::new())).is_some();
+    never_ran && ours && old && !of_attempt
 }
 
 /// Our program is for one platform.
@@ -190,10 +202,19 @@ mod tests {
     #[test]
     fn a_helper_is_left_over_when_it_is_older_than_any_work_on_it() {
         let now = jiff::Timestamp::from_second(1_800_000_000).unwrap();
-        let aged =
-            |age| ContainerSummary { created: Some(now.as_second() - age), ..ContainerSummary::default() };
-        assert!(is_left_over(&aged(LEFT_OVER + 1), now));
-        assert!(!is_left_over(&aged(LEFT_OVER), now) && !is_left_over(&aged(-5), now));
-        assert!(!is_left_over(&ContainerSummary::default(), now));
+        let helper = |state: &str, command: &str, label: &str, age| {
+            let created = now.as_second() - age;
+            let json = format!(
+                r#"{{"State": "{state}", "Command": "{command}", "Created": {created}, "Labels": {{"{label}": "a"}}}}"#
+            );
+            serde_json::from_str::<ContainerSummary>(&json).unwrap()
+        };
+        let is_one = |helper: ContainerSummary| is_left_over(&helper, now);
+        assert!(is_one(helper("created", PROGRAM, labels::HELPER, LEFT_OVER + 1)));
+        assert!(!is_one(helper("created", PROGRAM, labels::HELPER, LEFT_OVER)));
+        assert!(!is_one(helper("running", PROGRAM, labels::HELPER, LEFT_OVER + 1)));
+        assert!(!is_one(helper("created", "postgres", labels::HELPER, LEFT_OVER + 1)));
+        assert!(!is_one(helper("created", PROGRAM, labels::ATTEMPT, LEFT_OVER + 1)));
+        assert!(!is_one(ContainerSummary::default()));
     }
 }

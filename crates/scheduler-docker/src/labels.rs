@@ -6,7 +6,7 @@ use gofer_backend::Owner;
 use gofer_scheduler::TaskSpec;
 use gofer_types::AttemptId;
 
-/// Whose the container is. Nothing without our own value is ever touched.
+/// Whose the container is. No task without our own value is ever touched.
 pub(crate) const OWNER: &str = "gofer.owner";
 /// The attempt that the container stands for.
 pub(crate) const ATTEMPT: &str = "gofer.attempt";
@@ -16,7 +16,7 @@ pub(crate) const DIGEST: &str = "gofer.digest";
 pub(crate) const IMAGE: &str = "gofer.image";
 /// The digest of the image as the start told it: its registry's, which an engine forgets when the name moves on.
 pub(crate) const IMAGE_DIGEST: &str = "gofer.image-digest";
-/// On volumes and containers that hold our own program.
+/// On volumes and containers that hold our own program. They serve every gofer at the engine.
 pub(crate) const HELPER: &str = "gofer.helper";
 
 /// The labels of the container of an attempt.

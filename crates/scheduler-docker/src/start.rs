@@ -152,7 +152,9 @@ async fn try_to_run(shared: &Shared, id: &AttemptId, container: &str) -> Result<
 
 /// Whether an engine refused a start for want of something that may be there later. It says so in words alone.
 fn may_pass(why: &str) -> bool {
-    const WANTS: [&str; 4] = [
+    const WANTS: [&str; 5] = [
+        // Another gofer brings our program just then.
+        "text file busy",
         "no space left on device",
         "cannot allocate memory",
         "resource temporarily unavailable",

@@ -15,19 +15,25 @@ use super::Inner;
 pub(crate) async fn reap(inner: Arc<Inner>) {
     let grace = inner.options.leftover_grace.get();
     while inner.pause(grace).await {
-        let mut all = true;
-        for scheduler in inner.schedulers.named.values() {
-            all &= sweep(&inner, &**scheduler, grace).await;
-        }
-        if !all {
-            continue;
-        }
+        let look = async {
+            if sweep_all(&inner, grace).await {
+                inner.uncertain.notified().await;
+            }
+        };
         tokio::select! {
             biased;
             () = inner.fate.stop().cancelled() => return,
-            () = inner.uncertain.notified() => {}
+            () = look => {}
         }
     }
+}
+
+async fn sweep_all(inner: &Inner, grace: Duration) -> bool {
+    let mut all = true;
+    for scheduler in inner.schedulers.named.values() {
+        all &= sweep(inner, &**scheduler, grace).await;
+    }
+    all
 }
 
 /// False if there is, or may be, something to be looked at later.
@@ -50,7 +56,13 @@ async fn sweep(inner: &Inner, scheduler: &dyn Scheduler, grace: Duration) -> boo
         .partition(|item| item.created.plus(grace) <= now);
     let mut all_gone = true;
     for item in old {
-        all_gone &= put_away(scheduler, &item).await;
+        let until = inner.clock.monotonic().saturating_add(grace);
+        all_gone &= tokio::select! {
+            biased;
+            gone = put_away(scheduler, &item) => gone,
+            // the others have their turn; this one again later
+            () = inner.clock.sleep_until(until) => false,
+        };
     }
     all_gone && young.is_empty()
 }

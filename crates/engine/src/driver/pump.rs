@@ -77,8 +77,9 @@ impl Pump<'_> {
         let (mut backoff, mut patience) = (Backoff::new(), Patience::default());
         loop {
             let before = self.cursor.clone();
-            let problem = match attempt.scheduler.logs(&attempt.id, self.cursor.clone()).await {
-                Ok(stream) => match self.drain(stream).await {
+            let asked_for = attempt.scheduler.logs(&attempt.id, self.cursor.clone());
+            let problem = match self.in_time(over.clone(), asked_for).await.and_then(|stream| stream) {
+                Ok(stream) => match self.drain(stream, &over).await {
                     Ok(()) => return,
                     Err(error) => error,
                 },
@@ -93,6 +94,7 @@ impl Pump<'_> {
                 (backoff, patience) = (Backoff::new(), Patience::default());
             }
             if !patience.is_left(attempt, &problem, over.borrow().is_some()) {
+                tracing::warn!(task = %attempt.task, error = %problem.chain(), "output is given up");
                 return self.note_gap(None, problem.chain()).await;
             }
             if !attempt.inner.pause(backoff.next(asked(&problem))).await {
@@ -110,9 +112,13 @@ impl Pump<'_> {
     }
 
     /// Stores what comes, until the stream ends or fails.
-    async fn drain(&mut self, stream: LogStream) -> Result<(), BackendError> {
+    async fn drain(
+        &mut self,
+        stream: LogStream,
+        over: &watch::Receiver<Option<End>>,
+    ) -> Result<(), BackendError> {
         let mut chunks = stream.ready_chunks(BATCH);
-        while let Some(ready) = chunks.next().await {
+        while let Some(ready) = self.in_time(over.clone(), chunks.next()).await? {
             let mut pieces = Vec::with_capacity(ready.len());
             let mut problem = None;
             for item in ready {
@@ -133,6 +139,31 @@ impl Pump<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Waits for something; once the task is over only for so long, since nothing more is written.
+    async fn in_time<T>(
+        &self,
+        mut over: watch::Receiver<Option<End>>,
+        something: impl Future<Output = T>,
+    ) -> Result<T, BackendError> {
+        let inner = &self.attempt.inner;
+        let limit = inner.options.collect_timeout.get();
+        let silence = async {
+            if over.wait_for(Option::is_some).await.is_err() {
+                // whoever tells of the end has gone with the engine
+                std::future::pending::<()>().await;
+            }
+            inner.clock.sleep_until(inner.clock.monotonic().saturating_add(limit)).await;
+        };
+        tokio::select! {
+            biased;
+            something = something => Ok(something),
+            () = silence => {
+                let error = BackendError::new(ErrorKind::TimedOut, "the scheduler tells no more output and no end of it");
+                Err(error.with("seconds", limit.as_secs()))
+            }
+        }
     }
 
     fn piece(&self, chunk: LogChunk) -> Piece {
@@ -234,13 +265,16 @@ impl Patience {
     /// Takes note of a problem. While the task runs, a scheduler that is away is waited for: somebody waits for the end, too.
     fn is_left(&mut self, attempt: &Attempt, problem: &BackendError, over: bool) -> bool {
         self.nonsense = if may_retry(problem) { 0 } else { self.nonsense + 1 };
-        let now = attempt.inner.clock.monotonic();
-        let since = *self.away.get_or_insert(now);
         if !over {
-            self.away = None;
+            return self.nonsense < PATIENCE;
         }
+        let now = attempt.inner.clock.monotonic();
+        let since = *self.away.get_or_insert_with(|| {
+            tracing::warn!(task = %attempt.task, error = %problem.chain(), "the task is over; its output is waited for");
+            now
+        });
         let waited = now.saturating_sub(since);
-        self.nonsense < PATIENCE && (!over || waited < attempt.inner.options.collect_timeout.get())
+        self.nonsense < PATIENCE && waited < attempt.inner.options.collect_timeout.get()
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::StreamExt;
 use gofer_backend::{BackendError, BackendInfo, Clock, ErrorKind, Owner, Result};
 use gofer_engine::EngineError;
 use gofer_scheduler::fake::FakeScheduler;
@@ -25,6 +26,8 @@ struct Flaky {
     starts: AtomicU32,
     /// The end that every attempt is said to have had.
     ended: Option<TaskExit>,
+    /// Whether output never comes to an end.
+    silent: bool,
 }
 
 impl Flaky {
@@ -34,7 +37,13 @@ impl Flaky {
 
     fn with_end(world: &World, failures: [u32; 7], ended: Option<TaskExit>) -> Self {
         let inner = world.backend.connect(&Owner("test".to_owned()));
-        Self { inner, failures: failures.map(AtomicU32::new), starts: AtomicU32::new(0), ended }
+        Self {
+            inner,
+            failures: failures.map(AtomicU32::new),
+            starts: AtomicU32::new(0),
+            ended,
+            silent: false,
+        }
     }
 
     fn fail(&self, which: usize) -> Result<()> {
@@ -83,7 +92,8 @@ impl Scheduler for Flaky {
 
     async fn logs(&self, id: &AttemptId, from: LogCursor) -> Result<LogStream> {
         self.fail(3)?;
-        self.inner.logs(id, from).await
+        let output = self.inner.logs(id, from).await?;
+        Ok(if self.silent { output.chain(futures_util::stream::pending()).boxed() } else { output })
     }
 
     async fn stop(&self, id: &AttemptId, grace: Duration) -> Result<()> {
@@ -407,4 +417,17 @@ async fn what_no_record_names_is_looked_for_again_until_it_is_gone() {
         assert!(world.clock.monotonic() - begun < Duration::from_secs(8 * 600), "{failures:?}");
         drop(engine);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn output_that_never_ends_is_given_up_some_time_after_its_task_ended() {
+    let world = World::new();
+    let silent = Flaky { silent: true, ..Flaky::with_end(&world, [0; 7], None) };
+    let engine = world.open_on(FaultPlan::none(), Arc::new(silent)).await.unwrap();
+    // it runs for longer than output may be silent after the end
+    let pipeline = register(&engine, pipeline("p", vec![task("t", "print=x,run=1h,print=y", &[])])).await;
+    let run = start(&engine, &pipeline).await;
+    assert_eq!(end(&engine, &run).await.state, RunState::Succeeded);
+    assert_eq!(output(&engine, &run, true).await, ["t: x", "t: y", "t: gap of None"]);
+    world.empty().await;
 }
