@@ -69,7 +69,8 @@ pub struct Limits {
 pub struct Logs {
     /// How much output of one task is kept.
     pub max_bytes_per_task: ByteSize,
-    /// How long the output of an ended task is still fetched while its scheduler is away.
+    /// How long the output of an ended task is waited for, from the end or the start of the server on, while its scheduler
+    /// is away or silent.
     pub collect_timeout: Span,
     /// The size of one file of a task's output; at most `max_bytes_per_task`.
     pub segment_bytes: ByteSize,

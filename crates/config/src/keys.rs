@@ -201,7 +201,7 @@ const KEYS: &[Key] = &[
         "collect_timeout",
         duration(Span::from_secs(10), 24 * HOUR),
         "\"10m\"",
-        "How long the output of an ended task is still fetched while its scheduler is away.",
+        "How long the output of an ended task is waited for, from the end or the start of the server on.",
     ),
     key("logs", "segment_bytes", size(64, 1024), "\"64MiB\"", "The size of one file of a task's output."),
     key(

@@ -2,7 +2,7 @@
 //!
 //! An end from outside is the difficult one. An engine that restarts without keeping its containers alive ends them, and
 //! afterwards tells exit codes as if they had ended by themselves. Who ended a container is known only while the stream of
-//! events is followed: an end in sight is told as it was, one that nobody saw is lost.
+//! events is followed, and for as long as the engine remembers: an end in sight is told as it was, one that nobody saw is lost.
 
 use gofer_task_init::{End, is_ambiguous};
 use gofer_types::Cause;
@@ -16,9 +16,9 @@ const SIGKILL: i32 = 9;
 pub enum Sight {
     /// We asked for it.
     Ours,
-    /// The engine told of it as it happened.
+    /// The engine told of it as it happened, or remembers it together with the start.
     Seen,
-    /// It happened while nobody followed the engine's events.
+    /// It happened while nobody followed the engine's events, and the engine does not remember all of it.
     Unseen,
     /// The engine's events have not come that far.
     NotYet,

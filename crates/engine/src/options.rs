@@ -82,8 +82,8 @@ pub struct EngineOptions {
     pub leftover_grace: Span,
     /// How often a failed fetch of an image is tried again, where that may help.
     pub image_retries: u32,
-    /// How long the output of an ended task is still fetched while its scheduler is away; what is missing is then told as a
-    /// gap.
+    /// How long the output of an ended task is waited for while its scheduler is away or silent; what is missing is then told
+    /// as a gap. Twice as long if it is first the one and then the other; anew when the engine is opened anew.
     pub collect_timeout: Span,
     /// How many readers may follow events, runs and logs at once.
     pub max_followers: usize,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, ImageConfig, Mount,
-    MountType, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+    MountType, MountVolumeOptions, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
 use gofer_backend::{BackendError, ErrorKind, Owner, Result};
 use gofer_scheduler::TaskSpec;
@@ -186,7 +186,9 @@ fn tmp(config: &DockerConfig) -> String {
 }
 
 fn mounts(plan: &Plan<'_>) -> Vec<Mount> {
-    let ours = volume(plan.init_volume, init::FOLDER, true);
+    // An engine that has to make this volume anew marks it as ours.
+    let options = MountVolumeOptions { labels: Some(labels::helper()), ..MountVolumeOptions::default() };
+    let ours = Mount { volume_options: Some(options), ..volume(plan.init_volume, init::FOLDER, true) };
     let others = plan.config.volumes.iter().map(|(name, place)| volume(name, place, false));
     std::iter::once(ours).chain(others).collect()
 }

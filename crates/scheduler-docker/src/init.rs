@@ -62,7 +62,7 @@ impl InitVolume {
         check_platform(&info)?;
         let request = VolumeCreateRequest {
             name: Some(self.name.clone()),
-            labels: Some([(labels::HELPER.to_owned(), "init".to_owned())].into()),
+            labels: Some(labels::helper()),
             ..VolumeCreateRequest::default()
         };
         let create = |docker: bollard::Docker| async move { docker.create_volume(request).await };
@@ -139,7 +139,7 @@ pub(crate) async fn helper(shared: &Shared, image: &str, volumes: &[(&str, &str)
     let body = ContainerCreateBody {
         image: Some(image.to_owned()),
         entrypoint: Some(vec![PROGRAM.to_owned()]),
-        labels: Some([(labels::HELPER.to_owned(), "init".to_owned())].into()),
+        labels: Some(labels::helper()),
         host_config: Some(host),
         ..ContainerCreateBody::default()
     };

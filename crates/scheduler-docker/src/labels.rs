@@ -42,6 +42,11 @@ pub(crate) fn filter(owner: &Owner) -> HashMap<String, Vec<String>> {
     HashMap::from([("label".to_owned(), vec![format!("{OWNER}={owner}")])])
 }
 
+/// The labels of what brings our own program.
+pub(crate) fn helper() -> HashMap<String, String> {
+    HashMap::from([(HELPER.to_owned(), "init".to_owned())])
+}
+
 /// The filter that leaves what brings our own program.
 pub(crate) fn helpers() -> HashMap<String, Vec<String>> {
     HashMap::from([("label".to_owned(), vec![format!("{HELPER}=init")])])

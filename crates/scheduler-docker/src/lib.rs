@@ -8,8 +8,9 @@
 //! exit code and a program that was not there from one that ended with 127, which engines cannot, and it writes output so
 //! that every byte survives the engine's own log, whose drivers cut long lines and keep back unfinished ones. An engine that
 //! is down throws away what a task writes that ends meanwhile: such a log ends with a gap. An end from outside is
-//! told as a signal only if the engine's events told of it as it happened, or if we asked for it; else, above all after
-//! the restart of an engine that does not keep its containers alive, the task is lost, with that reason.
+//! told as a signal only if the engine's events told of it as it happened, if the engine remembers both start and end, or if
+//! we asked for it; else, above all after the restart of an engine that does not keep its containers alive, the task is
+//! lost, with that reason.
 //!
 //! **One stream of events** for the whole engine, a connection for the output of each running task, and a bounded number
 //! of calls. Nothing polls: when the stream breaks, it is followed anew from the engine's own clock on, and whoever waits

@@ -67,6 +67,8 @@ async fn mended() -> Result<(), Failed> {
     // All find it gone, and each mends it.
     try_join_all((2..8).map(|number| run(&scheduler, number))).await?;
     assert!(volumes(engine.docker())?.contains(&ours));
+    let mended = engine.docker().get(&format!("/volumes/{ours}"))?.text();
+    assert!(mended.contains("gofer.helper"), "a later gofer knows it as ours: {mended}");
     let helpers = engine.docker().get("/containers/json?all=1")?.text();
     assert_eq!(helpers.matches("\"Names\":").count(), 1, "only that of another is left: {helpers}");
     assert!(helpers.contains("helper-of-another"), "{helpers}");

@@ -58,7 +58,7 @@ fn next(path: &Path, exit: Exit, containers: bool) -> Vec<(String, &'static str)
     }
     if containers && exit == Exit::RunErrored {
         let again = format!("gofer local {} --scheduler process", path.display());
-        next.push((again, "run it without containers: images are ignored"));
+        next.push((again, "without containers: on this machine, in no sandbox, images ignored"));
     }
     next
 }

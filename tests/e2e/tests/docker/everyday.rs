@@ -113,7 +113,7 @@ pub(crate) fn backend_check(engine: &Docker) -> Result<(), Failed> {
     ensure(told.contains("exit_codes_are_exact") && told.contains("keeps"), &told)
 }
 
-/// The way to the registry is shut until the client has told that the fetch began, and lets the rest through step by step.
+/// The way to the registry lets no layer through until the client has told that the fetch began, and then little by little.
 pub(crate) fn follow_shows_a_fetch(engine: &Docker) -> Result<(), Failed> {
     const SIZE: usize = 8 << 20;
     let registry = Registry::start();
@@ -126,10 +126,14 @@ pub(crate) fn follow_shows_a_fetch(engine: &Docker) -> Result<(), Failed> {
         &format!("id = \"fetched\"\ntask \"t\" \"{name}\" {{\n  command = [\"/no-such-program\"]\n}}\n"),
     );
     let follower = server.gofer_background(["start", "fetched", "--follow"]);
-    wait_for_blocking("the client's word on the fetch", || {
-        valve.open(64 << 10);
+    let says = |words: &str| {
         let told = follower.stdout();
-        if told.contains(&format!("fetching {name}")) && told.contains(" % of ") { Ok(()) } else { Err(told) }
+        if told.contains(words) { Ok(()) } else { Err(told) }
+    };
+    wait_for_blocking("the beginning of the fetch", || says(&format!("fetching {name}")));
+    wait_for_blocking("how far the fetch is", || {
+        valve.open(64 << 10);
+        says(" % of ")
     });
     valve.open(2 * SIZE);
     let told = told(&follower.wait(LIMIT));
