@@ -20,6 +20,9 @@ impl Place {
     /// The place in the words of the scheduler.
     #[must_use]
     pub fn cursor(self) -> LogCursor {
+        if self.pieces == 0 {
+            return LogCursor::start();
+        }
         LogCursor(format!("{}.{}.{}", self.pieces, self.first, self.last))
     }
 
@@ -115,6 +118,7 @@ mod tests {
         let place = Place { pieces: 3, first: 1_700_000_000_000_000_000, last: 1_700_000_000_000_000_009 };
         assert_eq!(Place::parse(&place.cursor()).unwrap(), place);
         assert!(place.cursor().0.len() <= 128);
+        assert_eq!(Place::default().cursor(), LogCursor::start(), "a log without a piece ends at its start");
         assert_eq!(Place::parse(&LogCursor::start()).unwrap(), Place::default());
         for text in
             ["nonsense", "-1", "99999999999999999999999", "1.2", "1.2.3.4", "-1.2.3", "0.1.2", "1.2.x"]

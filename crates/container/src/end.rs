@@ -10,6 +10,9 @@ use gofer_types::Cause;
 /// A killed process, as an exit code.
 const KILLED: i32 = 128 + SIGKILL;
 const SIGKILL: i32 = 9;
+/// What an engine tells of a container of which nothing is known any more, such as after a power cut. (moby, `restore` of the
+/// daemon: a container without a task gets this code.)
+const UNKNOWN: i32 = 255;
 
 /// Where an end was observed from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +43,7 @@ pub struct Facts {
 /// Whether the record of the first process is needed to tell this end.
 #[must_use]
 pub fn needs_record(code: i32) -> bool {
-    is_ambiguous(code)
+    is_ambiguous(code) || code == UNKNOWN
 }
 
 /// The cause of the end; nothing while that depends on what the engine has yet to tell.
@@ -57,6 +60,11 @@ pub fn cause(facts: &Facts) -> Option<Cause> {
         None if facts.code == KILLED && facts.out_of_memory => Some(Cause::OutOfMemory),
         // The first process itself was killed, which nothing in the container can do.
         None if facts.code == KILLED => outside(SIGKILL, facts.sight),
+        None if facts.code == UNKNOWN => match facts.sight {
+            Sight::Ours | Sight::Seen => Some(Cause::ExitCode(UNKNOWN)),
+            Sight::Unseen => Some(Cause::Lost("daemon_restart: nothing tells how it ended".to_owned())),
+            Sight::NotYet => None,
+        },
         None if is_ambiguous(facts.code) && facts.code > 128 => Some(Cause::Signal(facts.code - 128)),
         None => Some(Cause::ExitCode(facts.code)),
     }
@@ -91,9 +99,10 @@ mod tests {
     #[test]
     fn codes_and_signals_are_told_apart_although_the_engine_does_not() {
         for sight in [Sight::Ours, Sight::Seen, Sight::Unseen, Sight::NotYet] {
-            for code in [0, 1, 125, 128, 193, 255] {
+            for code in [0, 1, 125, 128, 193, 254] {
                 assert_eq!(cause(&facts(code, None, sight)), Some(Cause::ExitCode(code)));
             }
+            assert_eq!(cause(&facts(255, Some(End::Code(255)), sight)), Some(Cause::ExitCode(255)));
             assert_eq!(cause(&facts(137, Some(End::Code(137)), sight)), Some(Cause::ExitCode(137)));
             assert_eq!(cause(&facts(137, own(9), sight)), Some(Cause::Signal(9)));
             assert_eq!(cause(&facts(143, own(15), sight)), Some(Cause::Signal(15)));
@@ -112,6 +121,16 @@ mod tests {
             assert!(matches!(told(Sight::Unseen), Some(Cause::Lost(why)) if why.contains("daemon_restart")));
             assert_eq!(told(Sight::NotYet), None);
         }
+    }
+
+    #[test]
+    fn an_engine_s_word_for_nothing_known_is_believed_only_if_the_end_was_seen() {
+        let told = |sight| cause(&facts(255, None, sight));
+        assert_eq!(told(Sight::Ours), Some(Cause::ExitCode(255)));
+        assert_eq!(told(Sight::Seen), Some(Cause::ExitCode(255)));
+        assert!(matches!(told(Sight::Unseen), Some(Cause::Lost(why)) if why.contains("daemon_restart")));
+        assert_eq!(told(Sight::NotYet), None);
+        assert!(needs_record(255) && !needs_record(254));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error as Vendor;
-use gofer_backend::{ErrorKind, Result};
+use gofer_backend::{BackendError, ErrorKind, Result};
 use tokio::sync::Semaphore;
 
 use crate::error::{error, translate};
@@ -50,9 +50,18 @@ impl Client {
         let call = async {
             let _slot = self.slot(operation).await?;
             let docker = self.docker(operation).await?;
-            make(docker).await.map_err(|vendor| translate(operation, vendor))
+            make(docker).await.map_err(|vendor| self.judged(translate(operation, vendor)))
         };
         self.in_time(operation, call).await
+    }
+
+    /// An engine that was exchanged for one of another age speaks another version from then on. That is nobody's fault.
+    fn judged(&self, fault: BackendError) -> BackendError {
+        if fault.kind() != ErrorKind::InvalidInput || !fault.chain().contains("client version") {
+            return fault;
+        }
+        *self.docker.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        error(ErrorKind::Unavailable, "call", "the engine speaks another version than before").source(fault)
     }
 
     async fn slot(&self, operation: &'static str) -> Result<tokio::sync::SemaphorePermit<'_>> {

@@ -12,6 +12,7 @@ use gofer_container::{Facts, Frame, Sight, bare, cause, needs_record};
 use gofer_scheduler::TaskExit;
 use gofer_task_init::{End, KILL_ALL};
 use gofer_types::AttemptId;
+use tokio::sync::watch;
 
 use crate::error::error;
 use crate::seen::{Seen, Stage};
@@ -37,9 +38,15 @@ pub(crate) async fn wait(shared: &Shared, id: &AttemptId) -> Result<TaskExit> {
         if let Stage::Ended { .. } = seen.stage {
             return exit(shared, id, &seen, "wait").await;
         }
-        // A page that is gone says that something changed, too.
-        let _ = changed.changed().await;
+        change(shared, &mut changed).await;
     }
+}
+
+/// Waits for a change that an attempt is told of, and looks again after a while without one: nothing is told while the
+/// engine's events cannot be followed.
+async fn change(shared: &Shared, changed: &mut watch::Receiver<()>) {
+    // A page that is gone says that something changed, too.
+    let _ = tokio::time::timeout(shared.client.deadline(), changed.changed()).await;
 }
 
 /// How an ended container ended. Waits for the engine's events where that depends on them.
@@ -156,7 +163,7 @@ async fn ended(shared: &Shared, id: &AttemptId) -> Result<()> {
             }
             Ok(_) => {}
         }
-        let _ = changed.changed().await;
+        change(shared, &mut changed).await;
     }
 }
 
@@ -191,7 +198,8 @@ async fn never_start(shared: &Shared, id: &AttemptId) -> Result<()> {
         return Err(error(ErrorKind::Unavailable, "stop", "it was started meanwhile").with("id", id));
     }
     shared.forbid(id)?;
-    shared.discard(&seen.container, true).await?;
+    // Not by force: a start may be on its way at the engine, and what runs after all is to end as what has run.
+    shared.discard(&seen.container, false).await?;
     shared.book.forget(id);
     Ok(())
 }

@@ -44,8 +44,8 @@ pub(crate) async fn follow(shared: Arc<Shared>) {
 async fn keep_following(shared: &Shared) {
     let mut pause = FIRST_PAUSE;
     loop {
-        let mut linked = false;
-        let fault = match follow_once(shared, &mut linked).await {
+        let mut proven = false;
+        let fault = match follow_once(shared, &mut proven).await {
             Ok(()) => error(ErrorKind::Unavailable, "events", "the engine ended its events"),
             Err(fault) => fault,
         };
@@ -54,13 +54,13 @@ async fn keep_following(shared: &Shared) {
             error = fault.chain(),
             "the engine's events are not followed"
         );
-        pause = if linked { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+        pause = if proven { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
         // sleeps: a back-off; nobody tells that an engine is there again
         tokio::time::sleep(pause).await;
     }
 }
 
-async fn follow_once(shared: &Shared, linked: &mut bool) -> Result<()> {
+async fn follow_once(shared: &Shared, proven: &mut bool) -> Result<()> {
     let docker = shared.client.connect("events").await?;
     let since = at(now(shared).await?);
     let mut events = pin!(docker.events(Some(span(shared, since, None))));
@@ -81,8 +81,7 @@ async fn follow_once(shared: &Shared, linked: &mut bool) -> Result<()> {
         shared.book.told(id, true);
     }
     shared.book.linked(&survey.standing.ended, &survey.standing.running);
-    *linked = true;
-    listen(shared, (early, events), survey.from).await
+    listen(shared, (early, events), survey.from, proven).await
 }
 
 fn heard(event: Option<std::result::Result<EventMessage, Vendor>>) -> Result<EventMessage> {
@@ -149,27 +148,32 @@ fn witnessed(events: Vec<EventMessage>) -> HashSet<AttemptId> {
     died
 }
 
-/// Hears what the engine tells, until it tells no more.
+/// Hears what the engine tells, until it tells no more. It is `proven` by an event, or by staying for a while.
 async fn listen(
     shared: &Shared,
     (early, events): (Vec<EventMessage>, impl Stream<Item = std::result::Result<EventMessage, Vendor>>),
     from: i64,
+    proven: &mut bool,
 ) -> Result<()> {
     let mut events = pin!(stream::iter(early.into_iter().map(Ok)).chain(events));
     // Ends with this stream: a death is confirmed by the same life of the engine or not at all.
     let mut doubtful = FuturesUnordered::new();
     let mut behind = HashSet::new();
     let mut look = tokio::time::interval(shared.client.deadline());
+    look.tick().await;
     loop {
         tokio::select! {
             biased;
             event = events.next() => {
-                if let Some(id) = hear(shared, heard(event)?, from) {
+                let event = heard(event)?;
+                *proven = true;
+                if let Some(id) = hear(shared, event, from) {
                     doubtful.push(confirmed(shared, id));
                 }
             }
             Some(id) = doubtful.next() => shared.book.told(&id, true),
             _ = look.tick() => {
+                *proven = true;
                 let Standing { ended, running } = standing(shared).await?;
                 let now = shared.book.not_heard_of(&ended, &running);
                 // One whose event is on its way is heard of by the next look.

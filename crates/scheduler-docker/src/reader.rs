@@ -20,6 +20,9 @@ use crate::error::{error, translate};
 use crate::seen::{Seen, Stage};
 use crate::shared::Shared;
 
+/// The length of the head of a frame, which is left at those that are of no stream.
+const HEADER: usize = 8;
+
 /// An engine that is down keeps nothing of a task that ends meanwhile, and what is killed hands nothing on.
 const CUT_SHORT: &str =
     "it ended while the engine was down or was killed from outside: what it wrote last may be missing";
@@ -94,7 +97,13 @@ impl Reader {
     fn take(&mut self, output: LogOutput) {
         let stream = match output {
             LogOutput::StdErr { .. } => StreamKind::Err,
-            _ => StreamKind::Out,
+            LogOutput::StdOut { .. } | LogOutput::StdIn { .. } => StreamKind::Out,
+            // No output of a task: the engine's own words about its log.
+            LogOutput::Console { message } => {
+                let words = String::from_utf8_lossy(message.get(HEADER..).unwrap_or_default()).into_owned();
+                let fault = error(ErrorKind::Unavailable, "logs", "the engine cannot read its log");
+                return self.break_off(fault.with("engine", words.trim()));
+            }
         };
         let (at, frame) = stamped(&output.into_bytes());
         self.place = self.place.behind(at);

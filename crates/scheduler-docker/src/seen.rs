@@ -55,7 +55,8 @@ pub(crate) fn of(owner: &Owner, answer: ContainerInspectResponse) -> Option<Seen
     })
 }
 
-fn stage(state: ContainerState) -> Stage {
+/// How far a container in this state has come.
+pub(crate) fn stage(state: ContainerState) -> Stage {
     if state.running == Some(true) || state.paused == Some(true) {
         return Stage::Runs;
     }

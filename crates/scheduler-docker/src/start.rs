@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use bollard::models::{ContainerCreateBody, ImageConfig, ImageInspect};
-use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, InspectContainerOptions, StartContainerOptions,
+};
 use gofer_backend::{BackendError, ErrorKind, Result, RetryAdvice};
 use gofer_scheduler::{StartOutcome, Started, TaskSpec};
 use gofer_types::AttemptId;
@@ -14,21 +16,22 @@ use gofer_types::AttemptId;
 use crate::container::{self, Plan};
 use crate::error::{error, said};
 use crate::images;
-use crate::seen::{Seen, Stage, handle};
+use crate::seen::{self, Seen, Stage, handle};
 use crate::shared::Shared;
 
 /// Starts a task. Carried out to its end, also when nobody waits.
 pub(crate) async fn start(shared: Arc<Shared>, id: AttemptId, spec: TaskSpec) -> Result<Started> {
     container::check(&spec)?;
-    let _turn = shared.turns.take(&id).await;
-    if shared.removed().contains(&id) {
-        return Err(conflict("this id was removed", &id));
+    refuse_removed(&shared, &id)?;
+    let image = images::inspect(&shared, &spec.image).await?;
+    if let Some(image) = &image {
+        // Before the turn: this may take long, and others may want theirs.
+        shared.init.ensure(&shared, image.id.as_deref().unwrap_or_default()).await?;
     }
-    let Some(image) = images::inspect(&shared, &spec.image).await? else {
-        return without_image(&shared, &id, &spec).await;
-    };
+    let _turn = shared.turns.take(&id).await;
+    refuse_removed(&shared, &id)?;
+    let Some(image) = image else { return without_image(&shared, &id, &spec).await };
     let image_id = image.id.clone().unwrap_or_default();
-    shared.init.ensure(&shared, &image_id).await?;
     let digest = images::digest(&image, &spec.image);
     let body = body(&shared, &id, (&spec, &digest), &image)?;
     match create(&shared, &id, body).await {
@@ -40,6 +43,10 @@ pub(crate) async fn start(shared: Arc<Shared>, id: AttemptId, spec: TaskSpec) ->
         Err(fault) if fault.kind() == ErrorKind::Conflict => adopt(&shared, &id, &spec).await,
         Err(fault) => Err(fault.with("id", id)),
     }
+}
+
+fn refuse_removed(shared: &Shared, id: &AttemptId) -> Result<()> {
+    if shared.removed().contains(id) { Err(conflict("this id was removed", id)) } else { Ok(()) }
 }
 
 fn conflict(why: &'static str, id: &AttemptId) -> BackendError {
@@ -121,15 +128,31 @@ async fn run(shared: &Shared, id: &AttemptId, (container, image): (&str, &str)) 
         Err(_) => refusal,
     };
     // It can never run as it is; nothing of it is left behind.
-    shared.discard(container, true).await?;
+    discard(shared, container).await?;
     Err(error(ErrorKind::InvalidInput, "start", refusal).with("id", id))
+}
+
+/// Removes a container that has not run; not by force, for an earlier call may have started it just now.
+async fn discard(shared: &Shared, container: &str) -> Result<()> {
+    let removed = shared.discard(container, false).await;
+    removed.map_err(|fault| match fault.kind() {
+        ErrorKind::Conflict => {
+            error(ErrorKind::Unavailable, "start", "it was started meanwhile").source(fault)
+        }
+        _ => fault,
+    })
 }
 
 /// Nothing if it runs or has run; else why it never can.
 async fn try_to_run(shared: &Shared, id: &AttemptId, container: &str) -> Result<Option<String>> {
     let name = container.to_owned();
+    // An engine starts a container again that has ended. No wait lies between this look and the start.
     let start = |docker: bollard::Docker| async move {
-        docker.start_container(&name, None::<StartContainerOptions>).await
+        let now = docker.inspect_container(&name, None::<InspectContainerOptions>).await?;
+        match seen::stage(now.state.unwrap_or_default()) {
+            Stage::Created(_) => docker.start_container(&name, None::<StartContainerOptions>).await,
+            Stage::Runs | Stage::Ended { .. } => Ok(()),
+        }
     };
     let Err(fault) = shared.client.call("start", start).await else { return Ok(None) };
     let Ok(Seen { stage, .. }) = shared.seen(id, "start").await else {
@@ -142,7 +165,7 @@ async fn try_to_run(shared: &Shared, id: &AttemptId, container: &str) -> Result<
         Stage::Created(why) if why.is_empty() => Ok(Some(fault.message().to_owned())),
         Stage::Created(why) if may_pass(&why) => {
             // Nothing of it ran, and the same may be asked for again once there is room.
-            shared.discard(container, true).await?;
+            discard(shared, container).await?;
             let fault = error(ErrorKind::Exhausted, "start", said(&why)).with("id", id);
             Err(fault.retry(RetryAdvice::Later { after: None }))
         }

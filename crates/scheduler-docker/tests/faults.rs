@@ -36,7 +36,7 @@ use scene::{AT_ONCE, LONG, SHORT, Scene, sh};
 
 type Case = fn(String) -> LocalBoxFuture<'static, ()>;
 
-const CASES: [(&str, Case); 13] = [
+const CASES: [(&str, Case); 14] = [
     ("a_call_that_is_never_answered_ends_at_its_deadline", |url| Box::pin(silent_calls(url))),
     ("a_stop_whose_signals_are_not_answered_goes_on_until_one_is", |url| Box::pin(silent_kills(url))),
     ("a_start_that_was_answered_badly_is_repeated_and_runs_once", |url| Box::pin(ambiguous_starts(url))),
@@ -45,6 +45,7 @@ const CASES: [(&str, Case); 13] = [
     ("an_answer_that_is_cut_in_half_is_no_answer", |url| Box::pin(halves(url))),
     ("a_stream_of_events_that_is_cut_off_is_followed_anew", |url| Box::pin(cut_events(url))),
     ("a_stream_of_events_that_stays_silent_holds_no_wait_up_for_ever", |url| Box::pin(mute_events(url))),
+    ("events_that_cannot_be_followed_at_all_hold_no_wait_up_for_ever", |url| Box::pin(no_events(url))),
     ("output_that_is_cut_off_goes_on_without_hole_or_double", |url| Box::pin(cut_logs(url))),
     ("an_engine_that_appears_later_is_used_without_opening_again", |url| Box::pin(late_engine(url))),
     ("calls_take_no_more_connections_than_they_may", |url| Box::pin(connections_of_calls(url))),
@@ -216,6 +217,17 @@ async fn cut_events(url: String) {
 async fn mute_events(url: String) {
     let scene = Scene::new(&url, Duration::from_secs(2)).await;
     scene.proxy.fault("GET", "/events", Fault::Mute, usize::MAX);
+    waits_end(&url, scene).await;
+}
+
+async fn no_events(url: String) {
+    let scene = Scene::new(&url, Duration::from_secs(2)).await;
+    scene.proxy.fault("GET", "/events", Fault::Cut(0), usize::MAX);
+    scene.proxy.fault("GET", "/containers/json", Fault::Refuse(500), usize::MAX);
+    waits_end(&url, scene).await;
+}
+
+async fn waits_end(url: &str, scene: Scene) {
     let gone = scene.running("sleep 600").await;
     let (three, wait_gone) = (scene.id_of(3).await, scene.hurt.wait(&gone));
     let remove = async {
