@@ -9,6 +9,7 @@
 //! engine that goes away tells of the containers that it ends as if somebody else had done it.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,10 +46,7 @@ async fn keep_following(shared: &Shared) {
     let mut pause = FIRST_PAUSE;
     loop {
         let mut proven = false;
-        let fault = match follow_once(shared, &mut proven).await {
-            Ok(()) => error(ErrorKind::Unavailable, "events", "the engine ended its events"),
-            Err(fault) => fault,
-        };
+        let Err(fault) = follow_once(shared, &mut proven).await;
         tracing::debug!(
             scheduler = shared.name,
             error = fault.chain(),
@@ -60,7 +58,7 @@ async fn keep_following(shared: &Shared) {
     }
 }
 
-async fn follow_once(shared: &Shared, proven: &mut bool) -> Result<()> {
+async fn follow_once(shared: &Shared, proven: &mut bool) -> Result<Infallible> {
     let docker = shared.client.connect("events").await?;
     let since = at(now(shared).await?);
     let mut events = pin!(docker.events(Some(span(shared, since, None))));
@@ -154,7 +152,7 @@ async fn listen(
     (early, events): (Vec<EventMessage>, impl Stream<Item = std::result::Result<EventMessage, Vendor>>),
     from: i64,
     proven: &mut bool,
-) -> Result<()> {
+) -> Result<Infallible> {
     let mut events = pin!(stream::iter(early.into_iter().map(Ok)).chain(events));
     // Ends with this stream: a death is confirmed by the same life of the engine or not at all.
     let mut doubtful = FuturesUnordered::new();

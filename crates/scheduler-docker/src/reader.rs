@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bollard::container::LogOutput;
 use bollard::errors::Error as Vendor;
 use bollard::query_parameters::LogsOptionsBuilder;
+use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use gofer_backend::{BackendError, ErrorKind, Result};
@@ -95,17 +96,14 @@ impl Reader {
     }
 
     fn take(&mut self, output: LogOutput) {
-        let stream = match output {
-            LogOutput::StdErr { .. } => StreamKind::Err,
-            LogOutput::StdOut { .. } | LogOutput::StdIn { .. } => StreamKind::Out,
-            // No output of a task: the engine's own words about its log.
-            LogOutput::Console { message } => {
-                let words = String::from_utf8_lossy(message.get(HEADER..).unwrap_or_default()).into_owned();
+        let (stream, line) = match spoken(output) {
+            Ok(spoken) => spoken,
+            Err(words) => {
                 let fault = error(ErrorKind::Unavailable, "logs", "the engine cannot read its log");
-                return self.break_off(fault.with("engine", words.trim()));
+                return self.break_off(fault.with("engine", words));
             }
         };
-        let (at, frame) = stamped(&output.into_bytes());
+        let (at, frame) = stamped(&line);
         self.place = self.place.behind(at);
         self.whole |= matches!(frame, Frame::End(_));
         match self.way.step(at) {
@@ -171,5 +169,31 @@ impl Reader {
             let at = self.place.last;
             self.hand_on(at, LogItem::Gap { bytes: None, cause: CUT_SHORT.to_owned() });
         }
+    }
+}
+
+/// A line of the task, or what the engine itself says about its log in between.
+fn spoken(output: LogOutput) -> std::result::Result<(StreamKind, Bytes), String> {
+    match output {
+        LogOutput::StdErr { message } => Ok((StreamKind::Err, message)),
+        LogOutput::StdOut { message } | LogOutput::StdIn { message } => Ok((StreamKind::Out, message)),
+        LogOutput::Console { message } => {
+            let words = message.get(HEADER..).unwrap_or_default();
+            Err(String::from_utf8_lossy(words).trim().to_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_engine_says_about_its_log_is_no_output_of_the_task() {
+        let line = Bytes::from_static(b"a line\n");
+        assert_eq!(spoken(LogOutput::StdErr { message: line.clone() }), Ok((StreamKind::Err, line.clone())));
+        assert_eq!(spoken(LogOutput::StdOut { message: line.clone() }), Ok((StreamKind::Out, line)));
+        let message = Bytes::from_static(b"\x03\0\0\0\0\0\0\x10Error grabbing logs: EOF\n");
+        assert_eq!(spoken(LogOutput::Console { message }), Err("Error grabbing logs: EOF".to_owned()));
     }
 }
