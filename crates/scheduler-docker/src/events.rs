@@ -47,11 +47,7 @@ async fn keep_following(shared: &Shared) {
     loop {
         let mut proven = false;
         let Err(fault) = follow_once(shared, &mut proven).await;
-        tracing::debug!(
-            scheduler = shared.name,
-            error = fault.chain(),
-            "the engine's events are not followed"
-        );
+        tracing::debug!(scheduler = shared.name, error = fault.chain(), "events are not followed");
         pause = if proven { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
         // sleeps: a back-off; nobody tells that an engine is there again
         tokio::time::sleep(pause).await;
@@ -83,16 +79,15 @@ async fn follow_once(shared: &Shared, proven: &mut bool) -> Result<Infallible> {
 }
 
 fn heard(event: Option<std::result::Result<EventMessage, Vendor>>) -> Result<EventMessage> {
-    let event =
-        event.ok_or_else(|| error(ErrorKind::Unavailable, "events", "the engine ended its events"))?;
-    event.map_err(|vendor| translate("events", vendor))
+    let ended = || error(ErrorKind::Unavailable, "events", "the engine ended its events");
+    event.ok_or_else(ended)?.map_err(|vendor| translate("events", vendor))
 }
 
 /// How things stand when events begin to be followed.
 struct Survey {
     /// From when on the deaths of the stream are those of the life of the engine that tells of them. Those before it may
     /// have been caused by the engine's own start.
-    from: i64,
+    from: jiff::Timestamp,
     standing: Standing,
     /// Those whose end counts as seen although it was before.
     witnessed: HashSet<AttemptId>,
@@ -102,7 +97,7 @@ async fn survey(shared: &Shared) -> Result<Survey> {
     let from = now(shared).await?;
     let standing = standing(shared).await?;
     let witnessed = remembered(shared, now(shared).await?).await?;
-    Ok(Survey { from: nanos(from), standing, witnessed })
+    Ok(Survey { from, standing, witnessed })
 }
 
 fn span(shared: &Shared, since: String, until: Option<String>) -> EventsOptions {
@@ -150,7 +145,7 @@ fn witnessed(events: Vec<EventMessage>) -> HashSet<AttemptId> {
 async fn listen(
     shared: &Shared,
     (early, events): (Vec<EventMessage>, impl Stream<Item = std::result::Result<EventMessage, Vendor>>),
-    from: i64,
+    from: jiff::Timestamp,
     proven: &mut bool,
 ) -> Result<Infallible> {
     let mut events = pin!(stream::iter(early.into_iter().map(Ok)).chain(events));
@@ -223,15 +218,12 @@ fn at(time: jiff::Timestamp) -> String {
     format!("{}.{:09}", time.as_second(), time.subsec_nanosecond())
 }
 
-fn nanos(time: jiff::Timestamp) -> i64 {
-    i64::try_from(time.as_nanosecond()).unwrap_or(i64::MAX)
-}
-
 /// Notes an event. Answers the attempt whose death has to be confirmed, which is one that may have been a killing.
-fn hear(shared: &Shared, event: EventMessage, from: i64) -> Option<AttemptId> {
+fn hear(shared: &Shared, event: EventMessage, from: jiff::Timestamp) -> Option<AttemptId> {
     let attributes = event.actor.and_then(|actor| actor.attributes).unwrap_or_default();
     let id = labels::attempt(&attributes)?;
-    let died = event.action.as_deref() == Some("die") && event.time_nano.is_none_or(|time| time >= from);
+    let counts = event.time_nano.is_none_or(|time| i128::from(time) >= from.as_nanosecond());
+    let died = counts && event.action.as_deref() == Some("die");
     let code = attributes.get("exitCode").and_then(|code| code.parse().ok());
     let doubtful = died && code.is_none_or(needs_record);
     match event.action.as_deref() {

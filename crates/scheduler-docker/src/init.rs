@@ -50,13 +50,8 @@ impl InitVolume {
         self.ready.get_or_try_init(|| self.bring(shared, image)).await.map(drop)
     }
 
-    /// Brings it once more if it is not there any more, such as when somebody removed all volumes that nobody used just
-    /// then.
-    pub(crate) async fn mend(&self, shared: &Shared, image: &str) -> Result<()> {
-        self.bring(shared, image).await
-    }
-
-    async fn bring(&self, shared: &Shared, image: &str) -> Result<()> {
+    /// Brings it, once more if somebody removed it, such as with all volumes that nobody used just then.
+    pub(crate) async fn bring(&self, shared: &Shared, image: &str) -> Result<()> {
         let _alone = self.bringing.lock().await;
         let info = shared.info("init").await?;
         check_platform(&info)?;

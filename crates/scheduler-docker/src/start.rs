@@ -118,7 +118,7 @@ async fn adopt(shared: &Shared, id: &AttemptId, spec: &TaskSpec) -> Result<Start
 /// Lets a container run that never has. An answer that is no success is not believed before the engine was asked.
 async fn run(shared: &Shared, id: &AttemptId, (container, image): (&str, &str)) -> Result<()> {
     let Some(refusal) = try_to_run(shared, id, container).await? else { return Ok(()) };
-    let refusal = match shared.init.mend(shared, image).await {
+    let refusal = match shared.init.bring(shared, image).await {
         // Our own program may have been what was not there; it is now, whoever brought it.
         Ok(()) => match try_to_run(shared, id, container).await? {
             None => return Ok(()),
