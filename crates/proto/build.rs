@@ -10,7 +10,7 @@ use std::{env, fs};
 /// The root that imports are resolved against.
 const ROOT: &str = "../../proto";
 /// The files of the contract.
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "gofer/v1/options.proto",
     "gofer/v1/common.proto",
     "gofer/v1/namespace.proto",
@@ -18,8 +18,11 @@ const FILES: [&str; 8] = [
     "gofer/v1/run.proto",
     "gofer/v1/log.proto",
     "gofer/v1/event.proto",
+    "gofer/v1/object.proto",
     "gofer/v1/system.proto",
 ];
+/// The fields that hold bytes in bulk: not copied when they are read.
+const BULK: [&str; 2] = [".gofer.v1.PutObjectRequest.chunk", ".gofer.v1.GetObjectResponse.chunk"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build.rs");
@@ -28,6 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     compiler.include_imports(true).include_source_info(true).open_files(FILES)?;
     let out = env::var("OUT_DIR")?;
     fs::write(Path::new(&out).join("gofer.v1.bin"), compiler.encode_file_descriptor_set())?;
-    tonic_prost_build::configure().compile_fds(compiler.file_descriptor_set())?;
+    let builder = BULK.iter().fold(tonic_prost_build::configure(), tonic_prost_build::Builder::bytes);
+    builder.compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

@@ -24,7 +24,7 @@ Usage: cargo xtask COMMAND [ARGS]
   check [PART]...        everything that needs no test run; no PART means all of them
   test [FILTER]          build gofer, then all tests, or those whose name contains FILTER
   ci                     check, then test: what CI runs
-  bench [--json FILE]    build for release and run the benchmarks
+  bench [PART ..]        build for release and run the benchmarks; --repeat N, --quick, --json FILE
   help                   this text
 
 Examples:

@@ -5,17 +5,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use gofer_engine::Page;
+use gofer_contract::{Problem, Violation, convert};
+use gofer_engine::objects::ObjectPath;
+use gofer_engine::{EngineError, Page};
 use gofer_proto::v1;
 use gofer_types::refs::RunSelector;
 use gofer_types::{
-    EventKind, NameError, Namespace, PipelineId, PipelineRef, RunNumber, TaskId, Timestamp, VersionNumber,
+    EventKind, LabelKey, NameError, Namespace, PipelineId, PipelineRef, RunNumber, TaskId, Timestamp,
+    VersionNumber,
 };
 
 use tonic::Status;
-
-use crate::convert;
-use crate::errors::{Problem, Violation};
 
 /// How many entries a list or a map of a request may have.
 const MANY: usize = 1_000;
@@ -23,13 +23,13 @@ const MANY: usize = 1_000;
 const VARIABLES_BYTES: usize = 256 << 10;
 /// How long a page token or a cursor may be, in bytes.
 const TOKEN_BYTES: usize = 64 << 10;
-/// How long an idempotency key may be.
-const KEY_LENGTH: usize = 128;
 
 /// What is wrong with a request so far.
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
     violations: Vec<Violation>,
+    /// Why a field is refused that has a code of its own, where it alone is wrong.
+    own: Option<EngineError>,
 }
 
 impl Fields {
@@ -43,7 +43,26 @@ impl Fields {
     pub(crate) fn finish<T>(self, values: Option<T>) -> Result<T, Status> {
         match values {
             Some(values) if self.violations.is_empty() => Ok(values),
-            _ => Err(Problem::from(self.violations).into()),
+            _ => Err(self.problem().into()),
+        }
+    }
+
+    fn problem(self) -> Problem {
+        match (self.own, self.violations.len()) {
+            (Some(error), 1) => Problem { violations: self.violations, ..Problem::from(error) },
+            _ => Problem::from(self.violations),
+        }
+    }
+
+    /// The key of an object.
+    pub(crate) fn object_key(&mut self, field: &str, text: &str) -> Option<ObjectPath> {
+        match text.parse::<ObjectPath>() {
+            Ok(path) => Some(path),
+            Err(error) => {
+                let refused = self.refuse(field, error.to_string());
+                self.own = Some(error.into());
+                refused
+            }
         }
     }
 
@@ -198,10 +217,56 @@ impl Fields {
         Some(given.into_iter().collect())
     }
 
+    /// Labels by their keys.
+    pub(crate) fn labels(
+        &mut self,
+        field: &str,
+        given: HashMap<String, String>,
+    ) -> Option<BTreeMap<LabelKey, String>> {
+        self.named(field, given, LabelKey::new)
+    }
+
+    /// Images by their tasks.
+    pub(crate) fn images(
+        &mut self,
+        field: &str,
+        given: HashMap<String, String>,
+    ) -> Option<BTreeMap<TaskId, String>> {
+        self.named(field, given, TaskId::new)
+    }
+
+    fn named<K: Ord>(
+        &mut self,
+        field: &str,
+        given: HashMap<String, String>,
+        parse: impl Fn(String) -> Result<K, NameError>,
+    ) -> Option<BTreeMap<K, String>> {
+        if given.len() > MANY {
+            return self.refuse(field, format!("at most {MANY} are accepted; these are {}", given.len()));
+        }
+        let mut given: Vec<(String, String)> = given.into_iter().collect();
+        given.sort_unstable();
+        let entries: Vec<Option<(K, String)>> = given
+            .into_iter()
+            .map(|(name, value)| Some((self.name(&format!("{field}.{name}"), &name, &parse)?, value)))
+            .collect();
+        entries.into_iter().collect()
+    }
+
+    /// A priority.
+    pub(crate) fn priority(&mut self, field: &str, priority: i32) -> Option<i8> {
+        match i8::try_from(priority) {
+            Ok(priority) => Some(priority),
+            Err(_) => self.refuse(field, format!("a priority is from -10 to 10, not {priority}")),
+        }
+    }
+
     /// An idempotency key; empty means none. The outer option is whether it is well-formed.
     pub(crate) fn key(&mut self, field: &str, key: String) -> Option<Option<String>> {
-        if key.len() > KEY_LENGTH || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return self.refuse(field, format!("it has 1 to {KEY_LENGTH} visible ASCII characters"));
+        if !key.is_empty() && !gofer_types::is_idempotency_key(&key) {
+            self.own = Some(EngineError::InvalidIdempotencyKey);
+            return self
+                .refuse(field, format!("it has 1 to {} visible ASCII characters", gofer_types::LONGEST_KEY));
         }
         Some((!key.is_empty()).then_some(key))
     }

@@ -5,16 +5,21 @@
 
 use std::future::Future;
 
+use gofer_contract::Problem;
 use gofer_engine::{EngineError, Listing, Page};
 use prost::Message;
 use tonic::Status;
-
-use crate::errors::Problem;
 
 /// The size that the answer of a list may have, below the 4 MiB that clients accept by default.
 const ANSWER: usize = 3 << 20;
 /// The number of items where the caller names none, and the greatest one.
 const SIZES: (usize, usize) = (30, 1_000);
+
+/// How many items are wanted.
+pub(crate) fn wanted(size: usize) -> usize {
+    let (usual, most) = SIZES;
+    if size == 0 { usual } else { size.min(most) }
+}
 
 /// Asks for a page, and for a smaller one while the answer is too large.
 pub(crate) async fn fitting<T, R, F, Fut>(
@@ -27,8 +32,7 @@ where
     F: Fn(Page) -> Fut,
     Fut: Future<Output = Result<Listing<T>, EngineError>>,
 {
-    let (usual, most) = SIZES;
-    let mut size = if page.size == 0 { usual } else { page.size.min(most) };
+    let mut size = wanted(page.size);
     loop {
         let listing = fetch(Page { size, token: page.token.clone() }).await.map_err(Problem::from)?;
         let answer = build(listing);

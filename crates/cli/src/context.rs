@@ -2,13 +2,13 @@
 
 use gofer_client::Client;
 use gofer_client::v1 as pb;
+use gofer_grammar::{Global, Hints, Paging};
+use gofer_input::Addresses;
 use gofer_output::error::Failure;
 use gofer_output::style::{Style, Surroundings};
 use gofer_output::{Format, Listing, Ui};
 use gofer_types::Timestamp;
 
-use crate::address::Addresses;
-use crate::args::{Global, Hints, Paging};
 use crate::clock;
 use crate::embedded::Engines;
 use crate::remote;
@@ -92,7 +92,8 @@ impl Cx {
             items.extend(page);
             if next.is_empty() || next == token || !paging.all {
                 let next = (!next.is_empty()).then_some(next);
-                return self.ui.list(Listing { items, next, noun: what.0, command: what.1 });
+                let command = format!("{}{}", what.1, paging.size_flag());
+                return self.ui.list(Listing { items, next, noun: what.0, command });
             }
             token = next;
         }

@@ -6,6 +6,7 @@ use gofer_proto::v1;
 use gofer_proto::v1::event_service_client::EventServiceClient;
 use gofer_proto::v1::log_service_client::LogServiceClient;
 use gofer_proto::v1::namespace_service_client::NamespaceServiceClient;
+use gofer_proto::v1::object_service_client::ObjectServiceClient;
 use gofer_proto::v1::pipeline_service_client::PipelineServiceClient;
 use gofer_proto::v1::run_service_client::RunServiceClient;
 use gofer_proto::v1::system_service_client::SystemServiceClient;
@@ -74,6 +75,20 @@ unary! {
     Safe RunServiceClient get_task_run GetTaskRunRequest GetTaskRunResponse;
     /// Lists the task runs of a run, in the order of the pipeline file.
     Safe RunServiceClient list_task_runs ListTaskRunsRequest ListTaskRunsResponse;
+    /// Answers an approval.
+    Never RunServiceClient answer_task AnswerTaskRequest AnswerTaskResponse;
+    /// Tells why a run and its tasks are where they are.
+    Safe RunServiceClient explain_run ExplainRunRequest ExplainRunResponse;
+    /// Deletes the output of a run that has ended. Deleted already: answers who did it.
+    Safe LogServiceClient delete_logs DeleteLogsRequest DeleteLogsResponse;
+    /// Answers what an object is, without its bytes.
+    Safe ObjectServiceClient head_object HeadObjectRequest HeadObjectResponse;
+    /// Deletes an object. A repetition says that it was not there, so that is left to the caller.
+    Never ObjectServiceClient delete_object DeleteObjectRequest DeleteObjectResponse;
+    /// Lists the objects of a pipeline or of a run, by key.
+    Safe ObjectServiceClient list_objects ListObjectsRequest ListObjectsResponse;
+    /// Answers how much the objects of a namespace take.
+    Safe ObjectServiceClient get_object_usage GetObjectUsageRequest GetObjectUsageResponse;
     /// Lists events.
     Safe EventServiceClient list_events ListEventsRequest ListEventsResponse;
     /// Answers what the server is.
@@ -109,6 +124,8 @@ macro_rules! streams {
 streams! {
     /// The output of a run's tasks, over one connection. [`Client::follow_logs`] goes on after a loss.
     read_logs = LogServiceClient read_logs ReadLogsRequest ReadLogsResponse;
+    /// An object, over one connection. [`Client::get_object`] goes on after a loss.
+    get_object_once = ObjectServiceClient get_object GetObjectRequest GetObjectResponse;
     /// The changes of a run, over one connection. [`Client::watch_run`] goes on after a loss.
     watch_run_once = RunServiceClient watch_run WatchRunRequest WatchRunResponse;
     /// Events as they come, over one connection. [`Client::follow_events`] goes on after a loss.
@@ -130,6 +147,23 @@ impl Client {
         }
         self.unary(Repeat::Safe, request, |channel, request| async move {
             RunServiceClient::new(channel).max_decoding_message_size(ANSWER).start_run(request).await
+        })
+        .await
+    }
+
+    /// Repeats a run that has ended. As [`Client::start_run`] it is given an idempotency key where it has none.
+    ///
+    /// # Errors
+    /// What the server refuses, or what stands between.
+    pub async fn retry_run(
+        &self,
+        mut request: v1::RetryRunRequest,
+    ) -> Result<v1::RetryRunResponse, ClientError> {
+        if request.idempotency_key.is_empty() {
+            request.idempotency_key = Uuid::now_v7().to_string();
+        }
+        self.unary(Repeat::Safe, request, |channel, request| async move {
+            RunServiceClient::new(channel).max_decoding_message_size(ANSWER).retry_run(request).await
         })
         .await
     }

@@ -113,6 +113,7 @@ pub(crate) struct Parts {
     pub(crate) docs: Option<String>,
     pub(crate) request_id: Option<String>,
     pub(crate) violations: Vec<Violation>,
+    pub(crate) all_violations: usize,
     pub(crate) diagnostics: Vec<v1::Diagnostic>,
     pub(crate) all_diagnostics: usize,
     pub(crate) retryable: bool,
@@ -130,6 +131,7 @@ impl ClientError {
             docs: code.map(|code| format!("{DOCS}{code}")),
             request_id: None,
             violations: Vec::new(),
+            all_violations: 0,
             diagnostics: Vec::new(),
             all_diagnostics: 0,
             retryable: false,
@@ -198,6 +200,12 @@ impl ClientError {
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
         &self.0.violations
+    }
+
+    /// How many fields are wrong: more than [`ClientError::violations`] where not all fit into the answer.
+    #[must_use]
+    pub fn all_violations(&self) -> usize {
+        self.0.all_violations.max(self.0.violations.len())
     }
 
     /// The problems of a pipeline file.

@@ -38,7 +38,7 @@ pub enum Followed<T> {
 pub type Following<T> = BoxStream<'static, Result<Followed<T>, ClientError>>;
 
 /// A request that knows where to go on.
-trait Place: Clone + Send + 'static {
+pub(crate) trait Place: Clone + Send + 'static {
     type Answer: Send + 'static;
 
     /// Opens the stream at this place.
@@ -46,9 +46,9 @@ trait Place: Clone + Send + 'static {
 }
 
 /// Moves the place behind an answer, and drops from the answer what was told before.
-type Advance<P, A> = Box<dyn FnMut(&mut P, &mut A) + Send>;
+pub(crate) type Advance<P, A> = Box<dyn FnMut(&mut P, &mut A) + Send>;
 
-struct Follow<P: Place> {
+pub(crate) struct Follow<P: Place> {
     client: Client,
     place: P,
     advance: Advance<P, P::Answer>,
@@ -66,7 +66,7 @@ enum Phase<A> {
 type Told<A> = Result<Followed<A>, ClientError>;
 
 impl<P: Place> Follow<P> {
-    fn start(
+    pub(crate) fn start(
         client: Client,
         place: P,
         answers: Answers<P::Answer>,

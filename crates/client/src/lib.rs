@@ -12,7 +12,8 @@
 //! ```
 //!
 //! What is repeated by itself: reads, and changes that are the same when done twice, as long as the server cannot be
-//! reached or says that it may work later. A start is one of them, because the client gives it an idempotency key.
+//! reached or says that it may work later. A start and a retry are among them, because the client gives them an
+//! idempotency key.
 //!
 //! This crate prints nothing, reads no file and no environment, and decides nothing about exit codes but their number.
 
@@ -21,6 +22,7 @@ mod calls;
 mod client;
 mod error;
 mod follow;
+mod objects;
 mod options;
 mod status;
 
@@ -29,4 +31,5 @@ pub use client::Client;
 pub use error::{CODES, ClientError, ErrorKind, Violation};
 pub use follow::{Followed, Following};
 pub use gofer_proto::{API, v1};
+pub use objects::PutError;
 pub use options::ClientOptions;

@@ -74,7 +74,8 @@ fn answered(status: &Status) -> ClientError {
         .map(|one| Violation { field: one.field.clone(), description: one.description.clone() })
         .collect();
     parts.diagnostics = diagnostics(status);
-    parts.all_diagnostics = info.and_then(|info| info.metadata.get("diagnostics")?.parse().ok()).unwrap_or(0);
+    let number = |name| info.and_then(|info| info.metadata.get(name)?.parse().ok()).unwrap_or(0);
+    (parts.all_violations, parts.all_diagnostics) = (number("violations"), number("diagnostics"));
     parts.retry_after = details.retry_info().and_then(|info| info.retry_delay);
     parts.retryable =
         details.retry_info().is_some() || (code.is_none() && status.code() == Code::Unavailable);

@@ -89,10 +89,16 @@ impl Instance {
     #[must_use]
     pub fn unknown_kind<'a>(&self, known: impl IntoIterator<Item = &'a str> + Clone) -> Complaint {
         let list: Vec<&str> = known.clone().into_iter().collect();
-        let message = format!("there is no {} of kind `{}`", self.family, self.kind);
+        let message = format!("there is no {} of kind `{}`", self.noun(), self.kind);
         Complaint::new(code::UNKNOWN_KIND, message, &self.kind_origin)
             .hint(format!("this build has {}", list.join(", ")))
             .did_you_mean(&self.kind, known)
+    }
+
+    /// What an instance of its family is, for people: `storage`, `scheduler`, `object store`.
+    #[must_use]
+    pub fn noun(&self) -> &'static str {
+        if self.family == "objects" { "object store" } else { self.family }
     }
 
     pub(crate) fn leaves(&self) -> impl Iterator<Item = (&[String], &Value, &Origin)> {

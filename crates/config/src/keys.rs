@@ -37,6 +37,8 @@ pub enum Kind {
     },
     /// One of these words.
     Word(&'static [&'static str]),
+    /// Namespaces and their weights, as `name=weight`, separated by spaces.
+    Weights,
 }
 
 impl Kind {
@@ -50,6 +52,7 @@ impl Kind {
             Self::Duration { least, most } => format!("a duration from \"{least}\" to \"{most}\""),
             Self::Size { least, most } => format!("a size from \"{least}\" to \"{most}\""),
             Self::Count { least, most } => format!("a whole number from {least} to {most}"),
+            Self::Weights => "namespaces with weights from 1 to 10, such as \"prod=5 dev=1\"".to_owned(),
             Self::Word(words) => format!("one of \"{}\"", words.join("\", \"")),
         }
     }
@@ -85,7 +88,7 @@ impl Key {
 }
 
 /// The sections whose tables are named instances of a backend family.
-pub(crate) const FAMILIES: [&str; 2] = ["storage", "scheduler"];
+pub(crate) const FAMILIES: [&str; 3] = ["storage", "scheduler", "objects"];
 
 /// All keys, in the order in which they are shown.
 #[must_use]
@@ -123,6 +126,8 @@ const fn key(
 
 const TIME_LIMIT: Kind = duration(Span::from_millis(1), 365 * 24 * HOUR);
 
+const AGE: Kind = duration(Span::from_secs(0), 100 * 365 * 24 * HOUR);
+
 const KEYS: &[Key] = &[
     key(
         "server",
@@ -147,6 +152,7 @@ const KEYS: &[Key] = &[
     ),
     key("storage", "default", Kind::Instance, "\"redb\"", "Which storage holds the state."),
     key("scheduler", "default", Kind::Instance, "\"process\"", "Which scheduler runs tasks that name none."),
+    key("objects", "default", Kind::Instance, "\"files\"", "Which object store keeps the objects."),
     key(
         "limits",
         "max_running_tasks",
@@ -162,7 +168,84 @@ const KEYS: &[Key] = &[
         "100000",
         "How many runs may wait for their turn; more are refused.",
     ),
+    key(
+        "limits",
+        "max_running_tasks_per_namespace",
+        count(0, 100_000),
+        "0",
+        "How many tasks of one namespace run at once; 0 is no limit of its own.",
+    ),
+    key(
+        "limits",
+        "max_running_runs_per_namespace",
+        count(0, 1_000_000),
+        "0",
+        "How many runs of one namespace may run at once; 0 is no limit of its own.",
+    ),
+    key(
+        "limits",
+        "max_queued_runs_per_namespace",
+        count(0, 1_000_000),
+        "0",
+        "How many runs of one namespace may wait for their turn; more are refused; 0 is no limit of its own.",
+    ),
+    key(
+        "limits",
+        "priority_ageing",
+        duration(Span::from_secs(0), 24 * HOUR),
+        "\"10m\"",
+        "How long a run waits until it comes before newer ones whose priority is greater by one; 0 lets priorities change nothing.",
+    ),
+    key(
+        "limits",
+        "max_starts",
+        count(0, 100_000),
+        "0",
+        "How many runs may start within `max_starts_per`; 0 is no limit.",
+    ),
+    key(
+        "limits",
+        "max_starts_per",
+        duration(Span::from_millis(100), 24 * HOUR),
+        "\"1m\"",
+        "The span of time that `max_starts` is counted in.",
+    ),
+    key(
+        "limits",
+        "namespace_weights",
+        Kind::Weights,
+        "\"\"",
+        "The shares of namespaces that wait for the same room, such as \"prod=5 dev=1\"; from 1 to 10, 1 where none is named.",
+    ),
     key("limits", "max_tasks_per_pipeline", count(1, 10_000), "1000", "How many tasks a pipeline may have."),
+    key(
+        "limits",
+        "max_tasks_per_run",
+        count(1, 20_000),
+        "10000",
+        "How many tasks a run may have, with all combinations of matrices. What ends at once is recorded at once.",
+    ),
+    key(
+        "limits",
+        "max_matrix_combinations",
+        count(1, 1_000),
+        "256",
+        "How many combinations the matrix of a task may have.",
+    ),
+    key(
+        "limits",
+        "max_artefact_bytes",
+        size(1, 1 << 20),
+        "\"1GiB\"",
+        "How large an artefact of a task may be.",
+    ),
+    key(
+        "limits",
+        "max_artefact_entries",
+        count(1, 10_000_000),
+        "100000",
+        "How many files and directories an artefact of a task may have.",
+    ),
     key("limits", "task_timeout_default", TIME_LIMIT, "\"8h\"", "The time limit of a task that names none."),
     key("limits", "task_timeout_min", TIME_LIMIT, "\"5m\"", "The shortest time limit that a task may name."),
     key("limits", "task_timeout_max", TIME_LIMIT, "\"8h\"", "The longest time limit that a task may name."),
@@ -189,6 +272,35 @@ const KEYS: &[Key] = &[
         "10000",
         "How many clients may follow logs and events at once.",
     ),
+    key("limits", "max_object_bytes", size(1, 1 << 20), "\"1GiB\"", "The largest object."),
+    key(
+        "limits",
+        "max_object_bytes_per_namespace",
+        size(1, 1 << 30),
+        "\"10GiB\"",
+        "How much the objects of one namespace may have together; what is beyond is refused.",
+    ),
+    key(
+        "limits",
+        "pipeline_objects",
+        count(1, 1000),
+        "10",
+        "How many objects a pipeline keeps; the oldest goes when there is one more.",
+    ),
+    key(
+        "limits",
+        "max_objects_per_run",
+        count(1, 10_000),
+        "1000",
+        "How many objects a run may have; more are refused.",
+    ),
+    key(
+        "limits",
+        "run_objects_kept_runs",
+        count(1, 1_000_000),
+        "20",
+        "How many of the newest runs of a pipeline keep their objects; those of older ones go once they have ended.",
+    ),
     key(
         "logs",
         "max_bytes_per_task",
@@ -204,6 +316,43 @@ const KEYS: &[Key] = &[
         "How long the output of an ended task is waited for, from the end or the start of the server on.",
     ),
     key("logs", "segment_bytes", size(64, 1024), "\"64MiB\"", "The size of one file of a task's output."),
+    key(
+        "retention",
+        "logs_runs",
+        count(0, 1_000_000),
+        "20",
+        "Of how many of the newest runs of a pipeline the output is kept; 0 is no bound.",
+    ),
+    key(
+        "retention",
+        "logs_age",
+        AGE,
+        "\"0s\"",
+        "How long the output of a run is kept from its end on; 0s is no bound.",
+    ),
+    key(
+        "retention",
+        "logs_bytes_per_pipeline",
+        size(0, 1 << 30),
+        "\"0KiB\"",
+        "How much output of one pipeline is kept; the oldest goes first; 0KiB is no bound.",
+    ),
+    key(
+        "retention",
+        "runs",
+        count(0, 100_000_000),
+        "10000",
+        "How many of the newest runs of a pipeline are kept; 0 is no bound.",
+    ),
+    key("retention", "runs_age", AGE, "\"0s\"", "How long a run is kept from its end on; 0s is no bound."),
+    key(
+        "retention",
+        "events",
+        count(0, 1_000_000_000),
+        "10000000",
+        "How many events are kept; 0 is no bound.",
+    ),
+    key("retention", "events_age", AGE, "\"0s\"", "How long events are kept; 0s is no bound."),
     key(
         "log",
         "level",

@@ -4,7 +4,7 @@
 //! line (`section.key=value`). Every value keeps its [`Origin`]. [`plan`] checks everything with no I/O and answers all
 //! complaints at once, each with its place; nothing is opened, bound or created here.
 //!
-//! A backend family (`[storage]`, `[scheduler]`) is a section whose tables are named [`Instance`]s. What is in such a
+//! A backend family (`[storage]`, `[scheduler]`, `[objects]`) is a section whose tables are named [`Instance`]s. What is in such a
 //! table belongs to the backend: it stays raw here, and [`Instance::settings`] reads it into the backend's own struct,
 //! which must `deny_unknown_fields`.
 
@@ -22,7 +22,7 @@ mod show;
 mod source;
 
 pub use complaint::{Complaint, Origin, code};
-pub use config::{Config, Limits, Log, LogFormat, LogLevel, Logs, Server};
+pub use config::{Config, Limits, Log, LogFormat, LogLevel, Logs, Retention, Server};
 pub use instance::{Family, Instance};
 pub use keys::{Key, Kind, keys};
 pub use plan::{Plan, plan};

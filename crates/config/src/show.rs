@@ -31,7 +31,7 @@ pub struct Shown {
 /// All values: ours in the order of the key table, then those of the backends. What was left open (the default of a
 /// family, the kind of an instance) is shown as it was decided.
 pub(crate) fn show(merged: &Layer, config: &Config) -> Vec<Shown> {
-    let families = [&config.storage, &config.scheduler];
+    let families = [&config.storage, &config.scheduler, &config.objects];
     let ours = keys().iter().filter_map(|key| {
         let leaf = merged.leaf(key.section, key.name)?;
         let decided = families.iter().find(|family| family.section == key.section);

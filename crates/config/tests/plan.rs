@@ -43,6 +43,7 @@ fn nothing_configured_is_a_working_server() {
     assert_eq!((config.storage.default.as_str(), config.scheduler.default.as_str()), ("redb", "process"));
     assert_eq!(config.storage.get("redb").unwrap().kind, "redb");
     assert_eq!(config.scheduler.get("process").unwrap().origin, Origin::Default);
+    assert_eq!(config.objects.get(&config.objects.default).unwrap().kind, "files");
 }
 
 #[test]
@@ -50,7 +51,7 @@ fn every_default_is_accepted_and_shown_with_its_origin() {
     let plan = planned("");
     let shown: Vec<_> = plan.show().iter().map(|one| one.key.clone()).collect();
     let mut all: Vec<_> = keys().iter().map(gofer_config::Key::path).collect();
-    all.extend(["storage.redb.kind".to_owned(), "scheduler.process.kind".to_owned()]);
+    all.extend(["storage.redb.kind", "scheduler.process.kind", "objects.files.kind"].map(str::to_owned));
     assert_eq!(shown, all);
     assert!(plan.show().iter().all(|one| one.origin == Origin::Default));
 }
@@ -269,6 +270,13 @@ fn an_unknown_kind_lists_those_that_there_are() {
         (code::UNKNOWN_KIND, "etc/gofer.toml:2:1")
     );
     assert_eq!(complaint.hint.as_deref(), Some("did you mean `process`?"));
+}
+
+#[test]
+fn an_object_store_is_named_as_one() {
+    let plan = planned("[objects.x]\nkind = \"s3\"\n");
+    let complaint = plan.config.objects.get("x").unwrap().unknown_kind(["files"]);
+    assert_eq!(complaint.message, "there is no object store of kind `s3`");
 }
 
 #[test]

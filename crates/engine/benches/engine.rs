@@ -21,6 +21,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use gofer_backend::{BackendInfo, Clock, Owner};
+use gofer_engine::queue::{Bounds, Limits};
 use gofer_engine::{
     Caller, Engine, EngineOptions, EngineParts, Registration, RunFilter, Schedulers, StartRun,
 };
@@ -142,11 +143,14 @@ impl Home {
     async fn open(&self) -> Engine {
         let ids = AtomicU64::new(u64::from(std::process::id()) << 32);
         let scheduler = self.backend.connect(&Owner("bench".to_owned()));
-        let options =
-            EngineOptions { max_running_tasks: 100_000, max_running_runs: 100_000, ..Default::default() };
+        let options = EngineOptions {
+            queue: Limits { server: Bounds { queued_runs: 100_000, ..Bounds::NONE }, ..Limits::default() },
+            ..Default::default()
+        };
         Engine::open(EngineParts {
             storage: Arc::clone(&self.storage),
             logs: LogStore::open(LogOptions::new(self.logs.path())).await.unwrap(),
+            objects: gofer_objects::Objects::in_memory(Arc::clone(&self.clock)),
             schedulers: Schedulers::one(SchedulerName::new("fake").unwrap(), Arc::new(scheduler)),
             clock: Arc::clone(&self.clock),
             new_id: Arc::new(move || u128::from(ids.fetch_add(1, Ordering::Relaxed))),
@@ -193,14 +197,7 @@ async fn register(engine: &Engine, id: &str, tasks: Vec<Task>) -> PipelineRef {
 }
 
 async fn start(engine: &Engine, pipeline: &PipelineRef) -> RunRef {
-    let wish = StartRun {
-        pipeline: pipeline.clone(),
-        version: None,
-        variables: BTreeMap::new(),
-        idempotency_key: None,
-        trigger: "manual".to_owned(),
-    };
-    engine.start_run(&caller(), wish).await.unwrap().run.id
+    engine.start_run(&caller(), StartRun::new(pipeline.clone())).await.unwrap().run.id
 }
 
 async fn finish(engine: &Engine, run: &RunRef) {

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use futures_util::stream::BoxStream;
+use gofer_attempt::ImageNews;
 use gofer_backend::BackendInfo;
+use gofer_explain::Explanation;
 use gofer_logs::{LogEntry, StreamKind};
+use gofer_run_machine::Selection;
 use gofer_types::{
-    Actor, AttemptId, Event, ImageState, Namespace, Pipeline, PipelineId, PipelineRecord, PipelineRef,
-    RunNumber, RunRecord, RunState, Span, TaskId, TaskRef, TaskRunRecord, Timestamp, VersionNumber,
-    VersionRecord,
+    Actor, Event, LabelKey, Namespace, Pipeline, PipelineId, PipelineRecord, PipelineRef, RunNumber,
+    RunRecord, RunRef, Span, TaskId, TaskRunRecord, Timestamp, VersionNumber, VersionRecord,
 };
 
 use crate::error::Result;
@@ -73,6 +75,56 @@ pub struct StartRun {
     pub idempotency_key: Option<String>,
     /// How it is started: `manual`, or the kind and label of a trigger.
     pub trigger: String,
+    /// Labels, beside those of the pipeline.
+    pub labels: BTreeMap<LabelKey, String>,
+    /// How urgent it is among the runs that wait: -10 to 10, greater ones first.
+    pub priority: i8,
+    /// Images that stand in place of the configured ones, by task.
+    pub images: BTreeMap<TaskId, String>,
+    /// The part of the pipeline that is to run.
+    pub selection: Selection,
+}
+
+impl StartRun {
+    /// The wish for a run as somebody asks for one who says nothing but the pipeline.
+    #[must_use]
+    pub fn new(pipeline: PipelineRef) -> Self {
+        Self {
+            pipeline,
+            version: None,
+            variables: BTreeMap::new(),
+            idempotency_key: None,
+            trigger: "manual".to_owned(),
+            labels: BTreeMap::new(),
+            priority: 0,
+            images: BTreeMap::new(),
+            selection: Selection::default(),
+        }
+    }
+}
+
+/// The wish that a run is repeated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryRun {
+    /// Which run; it has ended.
+    pub run: RunRef,
+    /// What of it is executed again.
+    pub scope: Scope,
+    /// As in [`StartRun`].
+    pub idempotency_key: Option<String>,
+    /// As in [`StartRun`].
+    pub trigger: String,
+}
+
+/// What of a run is executed again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// All of it.
+    All,
+    /// What did not succeed, and what depends on that.
+    FromFailed,
+    /// These tasks, what depends on them, and what did not succeed.
+    From(Vec<TaskId>),
 }
 
 /// A durable run.
@@ -84,17 +136,28 @@ pub struct Accepted {
     pub existing: bool,
 }
 
-/// Which runs are wanted.
+/// Why a run is where it is, and some of its tasks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explained {
+    /// The run.
+    pub run: RunRecord,
+    /// Why it is where it is.
+    pub about: Explanation,
+    /// The tasks, in the order of the pipeline file.
+    pub tasks: Vec<(TaskRunRecord, Explanation)>,
+    /// The token of the next part of the tasks; `None` on the last.
+    pub next: Option<String>,
+}
+
+/// The answer to an approval.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RunFilter {
-    /// Only of this namespace.
-    pub namespace: Option<Namespace>,
-    /// Only of this pipeline; without a namespace the default one is meant.
-    pub pipeline: Option<PipelineId>,
-    /// Only in one of these states; empty means all.
-    pub states: Vec<RunState>,
-    /// Only runs that have not ended.
-    pub active: bool,
+pub struct AnswerTask {
+    /// Whether the run goes on.
+    pub approved: bool,
+    /// What is said about it.
+    pub note: String,
+    /// What was asked for beside yes or no.
+    pub fields: BTreeMap<String, String>,
 }
 
 /// What changed in a run.
@@ -108,23 +171,6 @@ pub struct RunUpdate {
     pub images: Vec<ImageNews>,
     /// The entry of the event log up to which this tells.
     pub seq: u64,
-}
-
-/// What is told of an image that is being fetched, or was.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImageNews {
-    /// For which task run.
-    pub task: TaskRef,
-    /// For which attempt of it.
-    pub attempt: AttemptId,
-    /// The image, as the author named it.
-    pub image: String,
-    /// The bytes that are there.
-    pub done: u64,
-    /// The bytes of all parts whose size is known so far.
-    pub total: u64,
-    /// How far it is.
-    pub state: ImageState,
 }
 
 /// The changes of a run.
@@ -225,7 +271,7 @@ pub struct EngineStatus {
 /// How one backend stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendStatus {
-    /// `scheduler` or `storage`.
+    /// `scheduler`, `storage` or `objects`.
     pub family: &'static str,
     /// What it says about itself.
     pub info: BackendInfo,

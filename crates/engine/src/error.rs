@@ -1,11 +1,17 @@
 //! What the engine refuses, and why. Each variant carries the data that a message, a hint and a code need.
 
 use gofer_backend::BackendError;
+use gofer_journal::JournalError;
 use gofer_logs::LogError;
+use gofer_objects::ObjectsError;
 use gofer_pipeline::{Unsupported, VariableProblem};
+use gofer_queue::Refused;
 use gofer_records::RecordError;
 use gofer_types::refs::RunSelector;
-use gofer_types::{Namespace, PipelineRef, RunRef, SchedulerName, TaskId, TaskRef, VersionNumber};
+use gofer_types::{
+    Deletion, Namespace, PipelineRef, RunRef, SchedulerName, TaskId, TaskRef, TaskState, VersionNumber,
+};
+use gofer_versions::FieldProblem;
 
 /// The result of an engine call.
 pub type Result<T> = std::result::Result<T, EngineError>;
@@ -109,6 +115,37 @@ pub enum EngineError {
         /// The limit.
         limit: usize,
     },
+    /// Parts of the start are not accepted.
+    #[error("{} parts of the start are not accepted", .0.len())]
+    InvalidStart(Vec<FieldProblem>),
+    /// A run would be a part of a run of its own pipeline, or of too many.
+    #[error("a run of pipeline `{pipeline}` would be a part of run `{run}`, which it would wait for")]
+    OwnPart {
+        /// The pipeline.
+        pipeline: PipelineRef,
+        /// The run that it would be a part of.
+        run: RunRef,
+    },
+    /// The task waits for no answer.
+    #[error("task `{id}` waits for no answer: it is {state}")]
+    NotAsking {
+        /// The task.
+        id: TaskRef,
+        /// Its state.
+        state: TaskState,
+    },
+    /// Only a run that has ended can be repeated.
+    #[error("run `{run}` has not ended")]
+    RunNotEnded {
+        /// The run.
+        run: RunRef,
+    },
+    /// Everything of the run succeeded.
+    #[error("nothing of run `{run}` is left to be tried again")]
+    NothingToRetry {
+        /// The run.
+        run: RunRef,
+    },
     /// A task names a scheduler that the operator has not configured.
     #[error("task `{task}` wants scheduler `{name}`, which is not configured")]
     UnknownScheduler {
@@ -128,11 +165,13 @@ pub enum EngineError {
         /// Why.
         reason: String,
     },
-    /// Too many runs wait already.
-    #[error("{limit} runs wait already")]
-    TooManyQueued {
-        /// The limit.
-        limit: usize,
+    /// The run would have to wait, and may not.
+    #[error("{refused}")]
+    Queue {
+        /// The pipeline.
+        id: PipelineRef,
+        /// Why it may not wait.
+        refused: Refused,
     },
     /// The page token is not one that this list gave out.
     #[error("the page token is not one of this list")]
@@ -148,6 +187,20 @@ pub enum EngineError {
     IdempotencyMismatch {
         /// The run that the key stands for.
         run: RunRef,
+    },
+    /// The output of the task is not kept.
+    #[error("the output of task `{id}` is not kept")]
+    LoggingOff {
+        /// The task.
+        id: TaskRef,
+    },
+    /// The output of the run was deleted.
+    #[error("the output of run `{run}` was deleted by {} at {}", deleted.actor, deleted.at)]
+    LogsDeleted {
+        /// The run.
+        run: RunRef,
+        /// Who deleted it, and when.
+        deleted: Deletion,
     },
     /// A part of the event log cannot be read.
     #[error("the event log cannot be read from entry {from} on")]
@@ -178,6 +231,9 @@ pub enum EngineError {
     /// The log store answered an error.
     #[error("the log store answered an error")]
     Logs(#[source] LogError),
+    /// Objects did not do what they were asked.
+    #[error(transparent)]
+    Objects(#[from] ObjectsError),
     /// The engine is being shut down.
     #[error("the server is shutting down")]
     ShuttingDown,
@@ -202,6 +258,17 @@ impl From<RecordError> for EngineError {
 impl From<BackendError> for EngineError {
     fn from(error: BackendError) -> Self {
         Self::Storage(error)
+    }
+}
+
+impl From<JournalError> for EngineError {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Record(error) => error.into(),
+            JournalError::Refused(error) => Self::Storage(error),
+            JournalError::Stopped => Self::ShuttingDown,
+            JournalError::Failed { reason } => Self::Failed { reason },
+        }
     }
 }
 

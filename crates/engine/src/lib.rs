@@ -18,11 +18,21 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use api::{
-    Accepted, BackendStatus, Caller, EngineStatus, EventFilter, EventPage, EventPages, EventRange, ImageNews,
-    Listing, LogPage, LogPages, LogQuery, Page, Registered, Registration, RunFilter, RunUpdate, RunUpdates,
-    StartRun,
+    Accepted, AnswerTask, BackendStatus, Caller, EngineStatus, EventFilter, EventPage, EventPages,
+    EventRange, Explained, Listing, LogPage, LogPages, LogQuery, Page, Registered, Registration, RetryRun,
+    RunUpdate, RunUpdates, Scope, StartRun,
 };
 pub use error::{EngineError, Result};
+pub use gofer_attempt::ImageNews;
+pub use gofer_explain::Explanation;
+pub use gofer_objects as objects;
+pub use gofer_queue as queue;
+pub use gofer_records::RunFilter;
+pub use gofer_retention::{Keep, Retention};
+pub use gofer_run_machine::Selection;
+pub use gofer_versions::FanLimits;
+pub use gofer_versions::FieldProblem;
+pub use gofer_versions::facts_of;
 pub use options::{EngineOptions, EngineParts, NewId, Schedulers};
 
 /// The engine: cheap to clone, all clones are the same engine.

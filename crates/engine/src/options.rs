@@ -6,10 +6,14 @@ use std::sync::Arc;
 
 use gofer_backend::Clock;
 use gofer_logs::LogStore;
+use gofer_objects::Objects;
 use gofer_pipeline::Supported;
+use gofer_queue::{Bounds, Limits};
+use gofer_retention::Retention;
 use gofer_scheduler::Scheduler;
 use gofer_storage::Storage;
 use gofer_types::{SchedulerName, Span};
+use gofer_versions::FanLimits;
 
 /// Hands out 128 bits that nothing else uses.
 pub type NewId = Arc<dyn Fn() -> u128 + Send + Sync>;
@@ -20,6 +24,8 @@ pub struct EngineParts {
     pub storage: Arc<dyn Storage>,
     /// The output of tasks.
     pub logs: LogStore,
+    /// The objects of pipelines and of runs.
+    pub objects: Objects,
     /// What runs the tasks.
     pub schedulers: Schedulers,
     /// Time.
@@ -34,6 +40,7 @@ impl fmt::Debug for EngineParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EngineParts")
             .field("storage", &self.storage)
+            .field("objects", &self.objects)
             .field("schedulers", &self.schedulers)
             .field("clock", &self.clock)
             .field("options", &self.options)
@@ -66,12 +73,12 @@ impl Schedulers {
 /// The operator's limits.
 #[derive(Debug, Clone)]
 pub struct EngineOptions {
-    /// How many task runs may run at once.
-    pub max_running_tasks: usize,
-    /// How many runs may run at once.
-    pub max_running_runs: usize,
-    /// How many runs may wait for their turn; more are refused.
-    pub max_queued_runs: usize,
+    /// What is kept, and for how long.
+    pub retention: Retention,
+    /// How many of the newest runs of each pipeline keep their objects. Those of older ones go once they have ended.
+    pub objects_of_runs: u32,
+    /// How much may run and wait at once, on the server and in each namespace, and in which order.
+    pub queue: Limits,
     /// The time limit of an attempt whose task names none.
     pub default_task_timeout: Span,
     /// The longest time limit of a whole run; it also holds for pipelines that name none.
@@ -80,6 +87,10 @@ pub struct EngineOptions {
     pub stop_grace: Span,
     /// How old a thing at a scheduler must be before it is removed because no record names it.
     pub leftover_grace: Span,
+    /// How many tasks late matrices may make.
+    pub fan_out: FanLimits,
+    /// How large an artefact may be.
+    pub artefacts: gofer_artefacts::Limits,
     /// How often a failed fetch of an image is tried again, where that may help.
     pub image_retries: u32,
     /// How long the output of an ended task is waited for while its scheduler is away or silent; what is missing is then told
@@ -98,13 +109,18 @@ pub struct EngineOptions {
 impl Default for EngineOptions {
     fn default() -> Self {
         Self {
-            max_running_tasks: 200,
-            max_running_runs: 10_000,
-            max_queued_runs: 100_000,
+            retention: Retention::default(),
+            objects_of_runs: 20,
+            queue: Limits {
+                server: Bounds { running_tasks: 200, running_runs: 10_000, queued_runs: 100_000 },
+                ..Limits::default()
+            },
             default_task_timeout: Span::from_secs(8 * 3600),
             max_run_timeout: None,
             stop_grace: Span::from_secs(300),
             leftover_grace: Span::from_secs(600),
+            fan_out: FanLimits { combinations: 256, tasks: 10_000 },
+            artefacts: gofer_artefacts::Limits::default(),
             image_retries: 3,
             collect_timeout: Span::from_secs(600),
             max_followers: 20_000,

@@ -160,6 +160,29 @@ pub(crate) fn pipeline_dir(root: &Path, pipeline: &PipelineRef) -> PathBuf {
     root.join(pipeline.namespace.as_str()).join(pipeline.pipeline.as_str())
 }
 
+/// The bytes of all files below a folder; 0 if it is not there. What goes away meanwhile is not counted.
+pub(crate) fn bytes(dir: &Path) -> io::Result<u64> {
+    let mut folders = vec![dir.to_owned()];
+    let mut total = 0;
+    while let Some(folder) = folders.pop() {
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let entry = entry?;
+            match entry.metadata() {
+                Ok(data) if data.is_dir() => folders.push(entry.path()),
+                Ok(data) => total += data.len(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(total)
+}
+
 /// The folder of all logs of a run.
 pub(crate) fn run_dir(root: &Path, run: &RunRef) -> PathBuf {
     pipeline_dir(root, &run.pipeline).join(run.run.to_string())

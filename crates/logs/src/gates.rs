@@ -9,9 +9,9 @@ use tokio::sync::Semaphore;
 
 use crate::error::LogError;
 
-const WRITERS: usize = 8;
-const READERS: usize = 8;
-const UPKEEP: usize = 2;
+const WRITERS: u32 = 8;
+const READERS: u32 = 8;
+const UPKEEP: u32 = 2;
 
 /// The gates of one store.
 #[derive(Debug, Clone)]
@@ -25,15 +25,30 @@ impl Gates {
     pub(crate) fn new() -> Self {
         Self { writers: Gate::new(WRITERS), readers: Gate::new(READERS), upkeep: Gate::new(UPKEEP) }
     }
+
+    /// Waits until no work is under way.
+    pub(crate) async fn idle(&self) {
+        for gate in [&self.writers, &self.readers, &self.upkeep] {
+            gate.idle().await;
+        }
+    }
 }
 
 /// Lets so many pieces of blocking work run at once; the others wait in order.
 #[derive(Debug, Clone)]
-pub(crate) struct Gate(Arc<Semaphore>);
+pub(crate) struct Gate {
+    passes: Arc<Semaphore>,
+    width: u32,
+}
 
 impl Gate {
-    fn new(width: usize) -> Self {
-        Self(Arc::new(Semaphore::new(width)))
+    fn new(width: u32) -> Self {
+        Self { passes: Arc::new(Semaphore::new(width as usize)), width }
+    }
+
+    /// Waits until no work is under way.
+    async fn idle(&self) {
+        drop(self.passes.acquire_many(self.width).await);
     }
 
     /// Runs blocking work. Dropped while waiting, the work does not begin; dropped later, it goes on to its end.
@@ -41,7 +56,7 @@ impl Gate {
         &self,
         work: impl FnOnce() -> Result<T, LogError> + Send + 'static,
     ) -> Result<T, LogError> {
-        let pass = Arc::clone(&self.0).acquire_owned().await.map_err(|_| LogError::Stopped)?;
+        let pass = Arc::clone(&self.passes).acquire_owned().await.map_err(|_| LogError::Stopped)?;
         let job = move || {
             let _pass = pass;
             work()

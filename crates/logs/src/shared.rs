@@ -57,10 +57,13 @@ impl Shared {
     }
 
     fn load_now(&self) -> Result<(), LogError> {
-        let found = recover(&self.dir)?;
+        let found = recover(&self.dir);
         let mut state = lock(&self.state);
-        let deleted = state.deleted;
-        *state = LogState { deleted, ..found };
+        if state.deleted {
+            // it may have gone while it was looked at
+            return Err(self.deleted_error());
+        }
+        *state = found?;
         Ok(())
     }
 

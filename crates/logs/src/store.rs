@@ -12,7 +12,7 @@ use crate::error::LogError;
 use crate::gates::{Gates, lock};
 use crate::merge;
 use crate::reader::{Reader, Ticket};
-use crate::registry::Registry;
+use crate::registry::{Doom, Registry};
 use crate::shared::Shared;
 use crate::writer::{LogWriter, WriterParts};
 
@@ -83,6 +83,12 @@ impl LogStore {
         Ok(shared)
     }
 
+    /// Waits until nothing is under way at the disk that a caller who went away had begun. Behind that, and with nobody who
+    /// begins anything, another store may open the directory.
+    pub async fn idle(&self) {
+        self.gates.idle().await;
+    }
+
     /// Opens a log for appending, and cuts a torn frame off its end. Creates it if it is not there.
     ///
     /// [`LogError::Busy`] while another writer of it lives, [`LogError::Sealed`] if it is complete.
@@ -130,21 +136,30 @@ impl LogStore {
     /// They are out of sight in one step, then removed. No writer of this run may be opened meanwhile.
     pub async fn delete_run(&self, run: &RunRef) -> Result<(), LogError> {
         let dir = disk::run_dir(self.parts.registry.root(), run);
-        self.delete(dir, |task| task.run == *run).await
+        self.delete(dir).await
+    }
+
+    /// How many bytes the logs of a run take on the disk; 0 if there are none.
+    pub async fn run_bytes(&self, run: &RunRef) -> Result<u64, LogError> {
+        let dir = disk::run_dir(self.parts.registry.root(), run);
+        let measure = move || disk::bytes(&dir).map_err(LogError::io("measure", &dir));
+        self.gates.upkeep.run(measure).await
     }
 
     /// [`LogStore::delete_run`] of all runs of a pipeline.
     pub async fn delete_pipeline(&self, pipeline: &PipelineRef) -> Result<(), LogError> {
         let dir = disk::pipeline_dir(self.parts.registry.root(), pipeline);
-        self.delete(dir, |task| task.run.pipeline == *pipeline).await
+        self.delete(dir).await
     }
 
-    async fn delete(&self, dir: PathBuf, doomed: impl Fn(&TaskRef) -> bool) -> Result<(), LogError> {
-        for shared in self.parts.registry.take(doomed) {
-            shared.mark_deleted();
-        }
-        let registry = Arc::clone(&self.parts.registry);
-        let discard = move || disk::discard(registry.root(), &dir).map_err(LogError::io("delete", &dir));
+    pub(crate) fn doom(&self, dir: PathBuf) -> Doom {
+        self.parts.registry.doom(dir)
+    }
+
+    async fn delete(&self, dir: PathBuf) -> Result<(), LogError> {
+        let doom = self.doom(dir);
+        let discard =
+            move || disk::discard(doom.root(), &doom.dir).map_err(LogError::io("delete", &doom.dir));
         self.gates.upkeep.run(discard).await
     }
 

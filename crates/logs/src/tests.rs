@@ -1,4 +1,5 @@
-//! What happens when the disk is full, with a disk that takes only so many bytes.
+//! What happens when the disk is full, with a disk that takes only so many bytes, and what a reader is told of a log that
+//! is going.
 
 use std::io;
 use std::path::Path;
@@ -11,7 +12,7 @@ use gofer_types::{Namespace, PipelineId, PipelineRef, RunNumber, TaskId, TaskRef
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use crate::disk::{Disk, RealDisk, SegmentFile};
+use crate::disk::{self, Disk, RealDisk, SegmentFile};
 use crate::{LogEntry, LogError, LogOptions, LogStore, LogWriter, Piece, PieceItem, ReadOptions, StreamKind};
 
 /// A disk with so many bytes left; a write that does not fit is written in part and fails, as it is on a real one.
@@ -218,5 +219,39 @@ proptest! {
             again.seal(&task()).await.unwrap();
             assert_eq!(texts(&all(&again).await), accepted);
         });
+    }
+}
+
+/// Whether this is the error of a log that is gone.
+fn is_deleted<T>(answer: Result<T, LogError>) -> bool {
+    matches!(answer.map(drop), Err(LogError::Deleted { .. }))
+}
+
+#[tokio::test]
+async fn a_log_that_is_opened_while_its_folder_is_being_deleted_is_deleted_and_not_damaged() {
+    let world = World::new().await;
+    let mut writer = world.store.writer(&task()).await.unwrap();
+    writer.append(vec![line(1, "a")]).await.unwrap();
+    writer.seal().await.unwrap();
+    let root = world.dir.path();
+    let dirs = [disk::run_dir(root, &task().run), disk::pipeline_dir(root, &task().run.pipeline)];
+    for dir in dirs {
+        let (doom, again) = (world.store.doom(dir.clone()), world.store.doom(dir));
+        // the files are half gone, as a reader may find them
+        let hidden = root.join("hidden");
+        let first = disk::segment_path(&disk::task_dir(root, &task()), 1);
+        std::fs::rename(&first, &hidden).unwrap();
+        for _ in 0..2 {
+            assert!(is_deleted(world.store.read(&task(), ReadOptions::default()).await));
+            assert!(is_deleted(world.store.writer(&task()).await));
+            assert!(is_deleted(world.store.tail_seq(&task(), 1).await));
+        }
+        drop(doom);
+        assert!(is_deleted(world.store.is_sealed(&task()).await), "somebody else is still about it");
+        drop(again);
+        let damaged = world.store.is_sealed(&task()).await.unwrap_err();
+        assert!(matches!(damaged, LogError::Corrupt { .. }), "{damaged}");
+        std::fs::rename(&hidden, &first).unwrap();
+        assert!(world.store.is_sealed(&task()).await.unwrap(), "another log of that name is another one");
     }
 }

@@ -38,6 +38,8 @@ pub struct Facts {
     pub next: Vec<String>,
     /// Problems of a file, each rendered with its excerpt.
     pub problems: Vec<String>,
+    /// Wrong fields of a request, each with what is wrong with it: for programs; the message names them for people.
+    pub fields: Vec<(String, String)>,
     /// What the server calls the request.
     pub request_id: Option<String>,
     /// Whether the same command may work later.
@@ -61,11 +63,19 @@ struct Body<'a> {
     next: &'a [String],
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     problems: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fields: Vec<Field<'a>>,
     docs: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
     exit_code: u8,
     retryable: bool,
+}
+
+#[derive(Serialize)]
+struct Field<'a> {
+    field: &'a str,
+    problem: &'a str,
 }
 
 impl Deref for Failure {
@@ -93,6 +103,7 @@ impl Failure {
             hint: None,
             next: Vec::new(),
             problems: Vec::new(),
+            fields: Vec::new(),
             request_id: None,
             retryable: false,
         }))
@@ -160,6 +171,7 @@ impl Failure {
 
     /// What programs read: one line.
     pub fn json(&self) -> String {
+        let fields = self.fields.iter().map(|(field, problem)| Field { field, problem }).collect();
         let body = Body {
             code: &self.code,
             name: self.exit.name(),
@@ -168,6 +180,7 @@ impl Failure {
             hint: self.hint.as_deref(),
             next: &self.next,
             problems: &self.problems,
+            fields,
             docs: format!("{DOCS}{}", self.code),
             request_id: self.request_id.as_deref(),
             exit_code: self.exit.code(),

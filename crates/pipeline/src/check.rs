@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use gofer_syntax::show;
 use gofer_syntax::tree::Name;
 use gofer_types::Task;
+use gofer_types::pipeline::{Axis, Output};
 
 use crate::codes;
 use crate::context::Context;
@@ -38,7 +39,45 @@ pub(crate) fn tasks(cx: &mut Context<'_>, drafts: Vec<Draft>) -> Option<Vec<Task
             artefact(cx, &drafts, parents, input);
         }
     }
+    one_file_each(cx, &drafts);
+    combinations(cx, &drafts);
     drafts.into_iter().map(|draft| draft.task).collect()
+}
+
+/// A run has all combinations of all tasks; a late matrix counts as one here, and again when it is known.
+fn combinations(cx: &mut Context<'_>, drafts: &[Draft]) {
+    let many = |task: &Task| {
+        let known = task.matrix.values().filter_map(Axis::values).map(<[_]>::len);
+        if task.fans_out_late() { 1 } else { known.fold(1_usize, usize::saturating_mul) }
+    };
+    let most = cx.limits.run_tasks;
+    let mut count = 0_usize;
+    for draft in drafts {
+        count = count.saturating_add(draft.task.as_ref().map_or(1, many));
+        if count > most {
+            let message = format!("with all combinations there are more than {most} tasks");
+            cx.error(codes::LIMIT, &draft.name.span, message).label("with this one");
+            return;
+        }
+    }
+}
+
+/// A file that is left as it is has its name as its key: two tasks cannot leave the same.
+fn one_file_each(cx: &mut Context<'_>, drafts: &[Draft]) {
+    let mut seen: HashMap<&str, &Name> = HashMap::new();
+    for draft in drafts {
+        let is_file = |name: &&Name| {
+            let outputs = draft.task.as_ref().map(|task| &task.outputs);
+            matches!(outputs.and_then(|outputs| outputs.get(&name.text)), Some(Output::File(_)))
+        };
+        for name in draft.outputs.iter().filter(is_file) {
+            if let Some(first) = seen.insert(&name.text, name) {
+                let first = cx.source.locate(&first.span);
+                let message = format!("two tasks leave the object `{}`", show(&name.text));
+                cx.error(codes::DUPLICATE, &name.span, message).related(first, "the first one");
+            }
+        }
+    }
 }
 
 /// The parents of each task that exist and are not the task itself.
@@ -110,7 +149,7 @@ fn refuse_cycle(cx: &mut Context<'_>, drafts: &[Draft], mut cycle: Vec<usize>) {
 
 /// An input is an output of exactly one parent.
 fn artefact(cx: &mut Context<'_>, drafts: &[Draft], parents: &[usize], input: &Name) {
-    let leaves = |position: &&usize| drafts[**position].outputs.contains(&input.text);
+    let leaves = |position: &&usize| drafts[**position].outputs.iter().any(|name| name.text == input.text);
     let found = parents.iter().filter(leaves).count();
     if found == 1 {
         return;
@@ -121,7 +160,7 @@ fn artefact(cx: &mut Context<'_>, drafts: &[Draft], parents: &[usize], input: &N
     } else {
         format!("{found} parents leave an artefact `{name}`")
     };
-    let known = parents.iter().flat_map(|position| &drafts[*position].outputs).map(String::as_str);
+    let known = parents.iter().flat_map(|position| &drafts[*position].outputs).map(|name| name.text.as_str());
     let known: Vec<&str> = known.take(10).collect();
     let help = match known.as_slice() {
         [] => {

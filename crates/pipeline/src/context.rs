@@ -18,13 +18,22 @@ pub(crate) struct Context<'a> {
     pub(crate) spans: Spans,
     /// The variables that the pipeline defines, even those whose definition is wrong.
     pub(crate) variables: BTreeSet<String>,
+    /// Those whose values are shown to nobody.
+    pub(crate) sensitive: BTreeSet<String>,
     reading: Reading<'a>,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(source: &'a Source, limits: &'a Limits) -> Self {
         let reading = Reading::new(source, limits.into());
-        Self { source, limits, spans: Spans::default(), variables: BTreeSet::new(), reading }
+        Self {
+            source,
+            limits,
+            spans: Spans::default(),
+            variables: BTreeSet::new(),
+            sensitive: BTreeSet::new(),
+            reading,
+        }
     }
 
     /// The tree of the file.

@@ -46,7 +46,7 @@ mod context;
 mod decode;
 mod digest;
 pub mod evaluate;
-pub mod graph;
+mod graph;
 mod limits;
 mod store_refs;
 mod unsupported;
@@ -61,10 +61,9 @@ pub use gofer_syntax::{
 pub use codes::CODES;
 pub use digest::digest;
 pub use evaluate::{EvaluateError, Facts, evaluate};
-pub use graph::{Graph, GraphError};
 pub use limits::Limits;
 pub use unsupported::{Feature, Supported, Unsupported, unsupported};
-pub use variables::{VariableProblem, resolve_variables};
+pub use variables::{VariableProblem, resolve_values, resolve_variables};
 
 use context::Context;
 

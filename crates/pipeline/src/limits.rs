@@ -18,6 +18,8 @@ pub struct Limits {
     pub tasks: usize,
     /// How many dependencies its tasks may have in all.
     pub edges: usize,
+    /// How many tasks there may be with all combinations of their matrices.
+    pub run_tasks: usize,
     /// How many combinations the matrix of one task may have.
     pub matrix_combinations: usize,
     /// How many entries the environment of one task may have.
@@ -50,6 +52,7 @@ impl Default for Limits {
             problems: form.problems,
             tasks: 1_000,
             edges: 10_000,
+            run_tasks: 10_000,
             matrix_combinations: 256,
             env_vars: 1_000,
             env_bytes: 256 << 10,
@@ -60,6 +63,21 @@ impl Default for Limits {
             retry_attempts: 100,
             timeout_min: Span::from_secs(5 * 60),
             timeout_max: Span::from_secs(8 * 3600),
+        }
+    }
+}
+
+impl Limits {
+    /// Bounds for a file that a server checks by its own: what an operator may widen is not held against it here.
+    #[must_use]
+    pub fn of_any_server() -> Self {
+        Self {
+            tasks: usize::MAX,
+            run_tasks: usize::MAX,
+            matrix_combinations: usize::MAX,
+            timeout_min: Span::from_millis(0),
+            timeout_max: Span::from_secs(u64::MAX),
+            ..Self::default()
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The parts of a valid pipeline that a build cannot run yet. Nothing is ignored in silence: each is named.
 
 use gofer_syntax::{Diagnostic, Severity, Source, Spans};
-use gofer_types::pipeline::{PluginUse, QueuePolicy, Store, Text, Value};
+use gofer_types::pipeline::{PluginUse, Store, Text, Value};
 use gofer_types::{Pipeline, Task};
 use serde::Serialize;
 
@@ -32,16 +32,8 @@ macro_rules! features {
 }
 
 features! {
-    /// `retry`.
-    Retry "trying a task again (`retry`)"
-    /// `matrix`.
-    Matrix "several tasks from one (`matrix`)"
     /// `checkout`.
     Checkout "checking out a repository (`checkout`)"
-    /// `inputs`.
-    Inputs "taking artefacts from parents (`inputs`)"
-    /// `outputs`.
-    Outputs "leaving artefacts (`outputs`)"
     /// `secret{{ }}`.
     Secrets "values from secrets (`secret{{ }}`)"
     /// `global{{ }}`.
@@ -62,12 +54,6 @@ features! {
     Notifiers "telling others of a run (`notify`)"
     /// `exec = true`.
     Exec "entering a container (`exec`)"
-    /// `logging = false`.
-    LoggingOff "keeping no output (`logging = false`)"
-    /// `queue = "replace"`.
-    QueueReplace "cancelling the older run (`queue = \"replace\"`)"
-    /// `queue = "refuse"`.
-    QueueRefuse "refusing the newer run (`queue = \"refuse\"`)"
 }
 
 /// What a build can run beyond what every build can.
@@ -119,9 +105,6 @@ impl Unsupported {
 pub fn unsupported(pipeline: &Pipeline, supported: &Supported) -> Vec<Unsupported> {
     let mut finder = Finder { supported: *supported, found: Vec::new() };
     let whole = "the pipeline";
-    finder.need(pipeline.queue == QueuePolicy::Replace, Feature::QueueReplace, "queue", whole);
-    finder.need(pipeline.queue == QueuePolicy::Refuse, Feature::QueueRefuse, "queue", whole);
-    finder.need(!pipeline.logging, Feature::LoggingOff, "logging", whole);
     finder.need(pipeline.exec, Feature::Exec, "exec", whole);
     for plugin in &pipeline.triggers {
         finder.plugin(plugin, "trigger", Feature::Triggers);
@@ -184,15 +167,10 @@ impl Finder {
         let who = format!("task `{}`", task.id);
         let path = |name: &str| format!("task.{}.{name}", task.id);
         let used = [
-            (task.retry.is_some(), Feature::Retry, "retry"),
-            (!task.matrix.is_empty(), Feature::Matrix, "matrix"),
             (task.checkout.is_some(), Feature::Checkout, "checkout"),
-            (!task.inputs.is_empty(), Feature::Inputs, "inputs"),
-            (!task.outputs.is_empty(), Feature::Outputs, "outputs"),
             (task.registry_auth.is_some(), Feature::RegistryAuth, "registry_auth"),
             (task.inject_token, Feature::InjectToken, "inject_token"),
             (task.always_pull, Feature::AlwaysPull, "always_pull"),
-            (task.logging == Some(false), Feature::LoggingOff, "logging"),
         ];
         for (used, feature, name) in used {
             self.need(used, feature, &path(name), &who);

@@ -56,9 +56,17 @@ pub fn resolve_variables(
     pipeline: &Pipeline,
     given: &BTreeMap<String, String>,
 ) -> Result<BTreeMap<VariableName, String>, Vec<VariableProblem>> {
-    let mut problems = unknown(pipeline, given);
+    resolve_values(&pipeline.variables, given)
+}
+
+/// The same for whatever is asked for by name.
+pub fn resolve_values(
+    defined: &BTreeMap<VariableName, Variable>,
+    given: &BTreeMap<String, String>,
+) -> Result<BTreeMap<VariableName, String>, Vec<VariableProblem>> {
+    let mut problems = unknown(defined, given);
     let mut resolved = BTreeMap::new();
-    for (name, variable) in &pipeline.variables {
+    for (name, variable) in defined {
         match (given.get(name.as_str()), &variable.default) {
             (Some(value), _) => match refusal(name, variable, value) {
                 Some(problem) => problems.push(problem),
@@ -74,16 +82,17 @@ pub fn resolve_variables(
     if problems.is_empty() { Ok(resolved) } else { Err(problems) }
 }
 
-fn unknown(pipeline: &Pipeline, given: &BTreeMap<String, String>) -> Vec<VariableProblem> {
+fn unknown(
+    defined: &BTreeMap<VariableName, Variable>,
+    given: &BTreeMap<String, String>,
+) -> Vec<VariableProblem> {
     let mut budget = suggest::BUDGET;
-    let names = given.keys().filter(|name| !pipeline.variables.contains_key(name.as_str()));
+    let names = given.keys().filter(|name| !defined.contains_key(name.as_str()));
     names
         .map(|name| {
-            let known = pipeline.variables.keys().map(VariableName::as_str);
+            let known = defined.keys().map(VariableName::as_str);
             let meant = suggest::nearest(name, known, &mut budget);
-            let meant = meant
-                .and_then(|meant| pipeline.variables.get_key_value(meant))
-                .map(|(meant, _)| meant.clone());
+            let meant = meant.and_then(|meant| defined.get_key_value(meant)).map(|(meant, _)| meant.clone());
             VariableProblem::Unknown { name: name.clone(), meant }
         })
         .collect()

@@ -2,7 +2,7 @@
 
 use gofer_pipeline::digest;
 use gofer_types::pipeline::{
-    Action, QueuePolicy, ReferenceRoot, Store, TemplatePart, Text, Value, VariableType,
+    Action, Axis, Output, QueuePolicy, ReferenceRoot, Store, TemplatePart, Text, Value, VariableType,
 };
 use gofer_types::{ByteSize, Condition, Span};
 
@@ -54,6 +54,27 @@ fn sequential_means_one_run_at_a_time() {
 }
 
 #[test]
+fn a_matrix_may_take_its_values_from_an_object_that_a_parent_leaves() {
+    let text = "id = \"p\"\ntask \"list\" \"a\" {\n  outputs = { platforms = \"out/list.json\", log = [\"log\"] }\n}\n\
+        task \"build\" \"a\" {\n  depends_on = { list = \"successful\" }\n  inputs = [\"log\", \"platforms\"]\n\
+        \x20 matrix = { os = \"run{{ platforms }}\", n = [1, 2] }\n  command = [\"make\", matrix.os]\n}\n";
+    let pipeline = accept(text);
+    let (list, build) = (&pipeline.tasks[0], &pipeline.tasks[1]);
+    assert_eq!(list.outputs["platforms"], Output::File("out/list.json".to_owned()));
+    assert_eq!(list.outputs["log"], Output::Archive(vec!["log".to_owned()]));
+    assert_eq!(build.matrix["os"], Axis::Object("platforms".to_owned()));
+    assert!(build.fans_out_late() && !list.fans_out_late());
+}
+
+#[test]
+fn a_variable_may_be_sensitive() {
+    let text =
+        "id = \"p\"\nvariable \"key\" {\n  sensitive = true\n}\nvariable \"rev\" { }\ntask \"t\" \"a\" { }\n";
+    let sensitive: Vec<bool> = accept(text).variables.values().map(|variable| variable.sensitive).collect();
+    assert_eq!(sensitive, [true, false]);
+}
+
+#[test]
 fn the_image_is_a_label_or_an_attribute() {
     let label = accept("id = \"p\"\ntask \"t\" \"alpine:3\" { }\n");
     let attribute = accept("id = \"p\"\ntask \"t\" {\n  image = \"alpine:3\"\n}\n");
@@ -67,6 +88,15 @@ fn parts_are_blocks_or_maps() {
     let map = task("retry = { attempts = 3, backoff = \"1s\" }");
     assert_eq!(block, map);
     assert_eq!(block.retry.unwrap().max_backoff, Span::from_secs(300));
+}
+
+#[test]
+fn the_longest_wait_is_never_shorter_than_the_first() {
+    let unsaid = task("retry {\n  attempts = 2\n  backoff = \"10m\"\n}");
+    assert_eq!(unsaid.retry.unwrap().max_backoff, Span::from_secs(600));
+    let text =
+        "id = \"p\"\ntask \"t\" \"x\" {\n  retry {\n    attempts = 2\n    max_backoff = \"5s\"\n  }\n}\n";
+    assert_eq!(codes(text), ["E0419"]);
 }
 
 #[test]
@@ -186,4 +216,32 @@ fn the_digest_changes_with_the_content_and_not_with_the_layout() {
     assert_eq!(digest(&one), digest(&same));
     assert_ne!(digest(&one), digest(&other));
     assert_eq!(digest(&one).len(), 64);
+}
+
+#[test]
+fn a_task_may_ask_somebody_or_be_a_run_of_another_pipeline() {
+    use gofer_types::pipeline::{Action, VariableType};
+    let text = r#"
+id = "ship"
+variable "rev" { default = "main" }
+task "ask" {
+  approval {
+    message = "Ship ${var.rev}?"
+    expires = "2d"
+    fields  = { reason = { description = "Why" }, canary = { type = "number", default = "10" } }
+  }
+}
+task "deploy" {
+  depends_on = { ask = "successful" }
+  pipeline   = { id = "deploy", namespace = "prod", version = 3, variables = { rev = var.rev } }
+}
+"#;
+    let pipeline = accept(text);
+    let Action::Approval(approval) = &pipeline.tasks[0].action else { panic!("an approval") };
+    assert_eq!(approval.expires, Some(Span::from_secs(2 * 24 * 3600)));
+    let kinds: Vec<VariableType> = approval.fields.values().map(|field| field.kind).collect();
+    assert_eq!(kinds, [VariableType::Number, VariableType::String]);
+    let Action::Pipeline(child) = &pipeline.tasks[1].action else { panic!("a pipeline") };
+    assert_eq!((child.id.as_str(), child.version.map(|version| version.0)), ("deploy", Some(3)));
+    assert_eq!(child.variables.len(), 1);
 }

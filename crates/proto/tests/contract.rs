@@ -187,12 +187,14 @@ fn surface(pool: &DescriptorPool) -> String {
 fn method_line(method: &MethodDescriptor) -> String {
     let permission =
         option(method, "gofer.v1.permission").and_then(|value| value.as_enum_number()).unwrap_or(0);
-    let stream = if method.is_server_streaming() { "stream " } else { "" };
+    let stream = |streams| if streams { "stream " } else { "" };
     let (input, output) = (method.input(), method.output());
     format!(
-        "rpc {} ({}) -> {stream}{} permission {permission} resource {:?}",
+        "rpc {} ({}{}) -> {}{} permission {permission} resource {:?}",
         method.full_name(),
+        stream(method.is_client_streaming()),
         input.name(),
+        stream(method.is_server_streaming()),
         output.name(),
         resource(method).unwrap_or_default()
     )

@@ -6,13 +6,14 @@
 use bytes::Bytes;
 use gofer_storage::{MAX_VALUE, escaped};
 use gofer_types::{
-    AttemptId, AttemptRecord, Cause, Event, NamespaceRecord, PipelineRecord, RunNumber, RunRecord,
+    AttemptId, AttemptRecord, Cause, Event, NamespaceRecord, PipelineRecord, RunNumber, RunRecord, RunRef,
     SchedulerName, TaskRef, TaskRunRecord, Timestamp, VersionRecord,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{RecordError, Result};
+use crate::older::VersionV1;
 
 /// A record that is stored under one key.
 pub trait Stored: Serialize + DeserializeOwned {
@@ -34,22 +35,73 @@ macro_rules! stored {
 stored! {
     NamespaceRecord => "namespace",
     PipelineRecord => "pipeline",
-    VersionRecord => "version",
-    RunRecord => "run",
-    TaskRunRecord => "task run",
-    Event => "event",
     ActiveRecord => "active run",
     IdempotencyRecord => "idempotency key",
+    RunRef => "child run",
     u64 => "number",
+}
+
+impl Stored for RunRecord {
+    const FAMILY: &'static str = "run";
+    /// 2: labels, priority, images, the chosen tasks, what a retry takes over, who deleted the output, the parent, what
+    /// is sensitive; new causes.
+    const FORMAT: u8 = 2;
+
+    fn decode_older(format: u8, body: &[u8]) -> Option<std::result::Result<Self, String>> {
+        // what was added stands at the end, and each of the eight begins with a zero where there is nothing
+        (format == 1).then(|| exactly(&[body, &[0; 8]].concat()))
+    }
+}
+
+macro_rules! with_new_words {
+    ($($type:ty => $family:literal),* $(,)?) => { $(
+        impl Stored for $type {
+            const FAMILY: &'static str = $family;
+            /// 2: new causes, events and actions, behind the known ones.
+            const FORMAT: u8 = 2;
+
+            fn decode_older(format: u8, body: &[u8]) -> Option<std::result::Result<Self, String>> {
+                (format == 1).then(|| exactly(body))
+            }
+        }
+    )* };
+}
+
+with_new_words! {
+    Event => "event",
+}
+
+impl Stored for VersionRecord {
+    const FAMILY: &'static str = "version";
+    /// 2: kinds of tasks, late matrices, outputs that are one file, sensitive variables.
+    const FORMAT: u8 = 2;
+
+    fn decode_older(format: u8, body: &[u8]) -> Option<std::result::Result<Self, String>> {
+        (format == 1).then(|| exactly::<VersionV1>(body).map(Self::from))
+    }
+}
+
+impl Stored for TaskRunRecord {
+    const FAMILY: &'static str = "task run";
+    /// 2: new causes; the tasks that it became, at the end.
+    const FORMAT: u8 = 2;
+
+    fn decode_older(format: u8, body: &[u8]) -> Option<std::result::Result<Self, String>> {
+        (format == 1).then(|| exactly(&[body, &[0]].concat()))
+    }
 }
 
 impl Stored for AttemptRecord {
     const FAMILY: &'static str = "attempt";
-    /// 2: the digest of the image.
-    const FORMAT: u8 = 2;
+    /// 2: the digest of the image. 3: whether the output is stored, at the end.
+    const FORMAT: u8 = 3;
 
     fn decode_older(format: u8, body: &[u8]) -> Option<std::result::Result<Self, String>> {
-        (format == 1).then(|| exactly::<AttemptV1>(body).map(Self::from))
+        match format {
+            1 => Some(exactly::<AttemptV1>(body).map(Self::from)),
+            2 => Some(exactly(&[body, &[0]].concat())),
+            _ => None,
+        }
     }
 }
 
@@ -86,6 +138,7 @@ impl From<AttemptV1> for AttemptRecord {
             handle: old.handle,
             removed: old.removed,
             image: None,
+            collected: false,
         }
     }
 }
@@ -111,10 +164,16 @@ pub struct IdempotencyRecord {
 /// Writes a record.
 pub fn encode<T: Stored>(record: &T) -> Result<Bytes> {
     let bytes = encode_any_size(record)?;
-    if bytes.len() > MAX_VALUE {
-        return Err(RecordError::TooLarge { family: T::FAMILY, size: bytes.len(), limit: MAX_VALUE });
-    }
+    check_size::<T>(&bytes, MAX_VALUE)?;
     Ok(Bytes::from(bytes))
+}
+
+/// Refuses a value that is longer than this.
+pub(crate) fn check_size<T: Stored>(value: &[u8], limit: usize) -> Result<()> {
+    if value.len() > limit {
+        return Err(RecordError::TooLarge { family: T::FAMILY, size: value.len(), limit });
+    }
+    Ok(())
 }
 
 /// Writes a record that may have to be cut into chunks.

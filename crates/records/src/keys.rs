@@ -5,60 +5,15 @@
 //! where the newest comes first, their complement is stored. Two different tuples never share a key.
 
 use bytes::Bytes;
-use gofer_types::{Namespace, PipelineId, PipelineRef, RunNumber, RunRef, Timestamp, VersionNumber};
+use gofer_types::{
+    AttemptId, Namespace, PipelineId, PipelineRef, RunNumber, RunRef, Timestamp, VersionNumber,
+};
+
+pub use crate::family;
 
 const ZERO: u8 = 0;
 const END: u8 = 1;
 const ESCAPED_ZERO: u8 = 0xFF;
-
-/// The families of records. Each is a prefix that no other family starts with.
-pub mod family {
-    /// Namespaces, by name.
-    pub const NAMESPACE: &str = "ns/";
-    /// Pipelines, by namespace and id.
-    pub const PIPELINE: &str = "pipeline/";
-    /// Versions, newest first, in chunks.
-    pub const VERSION: &str = "version/";
-    /// Runs, newest first in each pipeline.
-    pub const RUN: &str = "run/";
-    /// Task runs, in the order of the pipeline file.
-    pub const TASK: &str = "task/";
-    /// Attempts, by task run and number.
-    pub const ATTEMPT: &str = "attempt/";
-    /// The event log.
-    pub const EVENT: &str = "event/";
-    /// Runs that somebody must look after.
-    pub const ACTIVE: &str = "active/";
-    /// All runs, newest first.
-    pub const RECENT: &str = "recent/";
-    /// The runs of a namespace, newest first.
-    pub const RECENT_OF: &str = "recent-of/";
-    /// Idempotency keys.
-    pub const IDEMPOTENCY: &str = "idem/";
-    /// Counters that outlive what they count.
-    pub const COUNTER: &str = "counter/";
-    /// Pipelines whose history is being deleted.
-    pub const DELETING: &str = "deleting/";
-    /// The state as a whole: its format, the ownership epoch.
-    pub const META: &str = "meta/";
-    /// All families.
-    pub const ALL: [&str; 14] = [
-        NAMESPACE,
-        PIPELINE,
-        VERSION,
-        RUN,
-        TASK,
-        ATTEMPT,
-        EVENT,
-        ACTIVE,
-        RECENT,
-        RECENT_OF,
-        IDEMPOTENCY,
-        COUNTER,
-        DELETING,
-        META,
-    ];
-}
 
 /// What is numbered in a pipeline, from 1, each number once, even after the pipeline was deleted and registered again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +22,15 @@ pub enum Counter {
     Runs,
     /// Its versions.
     Versions,
+}
+
+/// The first run of a pipeline that still has something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LowMark {
+    /// Its output.
+    Logs,
+    /// Anything at all.
+    Runs,
 }
 
 /// Puts a key together.
@@ -121,11 +85,11 @@ impl KeyWriter {
         Bytes::from(self.0)
     }
 
-    fn pipeline(self, id: &PipelineRef) -> Self {
+    pub(crate) fn pipeline(self, id: &PipelineRef) -> Self {
         self.text(id.namespace.as_str()).text(id.pipeline.as_str())
     }
 
-    fn run(self, id: &RunRef) -> Self {
+    pub(crate) fn run(self, id: &RunRef) -> Self {
         self.pipeline(&id.pipeline).descending(id.run.0)
     }
 }
@@ -188,6 +152,14 @@ impl<'a> KeyReader<'a> {
         let namespace = Namespace::new(self.text()?).ok()?;
         let pipeline = PipelineId::new(self.text()?).ok()?;
         Some(PipelineRef { namespace, pipeline })
+    }
+
+    /// The rest of an entry of a list of runs by time: its run.
+    pub(crate) fn place_in_list(mut self) -> Option<RunRef> {
+        self.number()?;
+        let pipeline = self.pipeline()?;
+        let run = pipeline.run(RunNumber(self.descending()?));
+        self.is_empty().then_some(run)
     }
 }
 
@@ -312,7 +284,7 @@ pub fn active_run(key: &[u8]) -> Option<RunRef> {
     rest.is_empty().then_some(run)
 }
 
-fn moment(time: Timestamp) -> u64 {
+pub(crate) fn moment(time: Timestamp) -> u64 {
     // flips the sign bit, so that times before 1970 sort before the later ones
     time.as_micros().cast_unsigned() ^ (1 << 63)
 }
@@ -339,18 +311,12 @@ pub fn recent_of_namespace(name: &Namespace) -> Bytes {
 /// The run of an entry of [`family::RECENT`] or [`family::RECENT_OF`].
 #[must_use]
 pub fn recent_run(key: &[u8]) -> Option<RunRef> {
-    let mut rest = match KeyReader::new(family::RECENT, key) {
-        Some(rest) => rest,
-        None => {
-            let mut rest = KeyReader::new(family::RECENT_OF, key)?;
-            rest.text()?;
-            rest
-        }
-    };
-    rest.number()?;
-    let pipeline = rest.pipeline()?;
-    let run = pipeline.run(RunNumber(rest.descending()?));
-    rest.is_empty().then_some(run)
+    if let Some(rest) = KeyReader::new(family::RECENT, key) {
+        return rest.place_in_list();
+    }
+    let mut rest = KeyReader::new(family::RECENT_OF, key)?;
+    rest.text()?;
+    rest.place_in_list()
 }
 
 /// An idempotency key of a pipeline.
@@ -369,6 +335,16 @@ pub fn counter(id: &PipelineRef, of: Counter) -> Bytes {
     KeyWriter::new(family::COUNTER).pipeline(id).text(word).finish()
 }
 
+/// The first run of a pipeline that still has something.
+#[must_use]
+pub fn low_mark(id: &PipelineRef, of: LowMark) -> Bytes {
+    let word = match of {
+        LowMark::Logs => "first log",
+        LowMark::Runs => "first run",
+    };
+    KeyWriter::new(family::COUNTER).pipeline(id).text(word).finish()
+}
+
 /// The mark of a pipeline whose history is being deleted.
 #[must_use]
 pub fn deleting(id: &PipelineRef) -> Bytes {
@@ -380,6 +356,12 @@ pub fn deleting(id: &PipelineRef) -> Bytes {
 pub fn deleting_pipeline(key: &[u8]) -> Option<PipelineRef> {
     let mut rest = KeyReader::new(family::DELETING, key)?;
     rest.pipeline().filter(|_| rest.is_empty())
+}
+
+/// The run that an attempt of a task has started.
+#[must_use]
+pub fn child(attempt: &AttemptId) -> Bytes {
+    KeyWriter::new(family::CHILD).text(attempt.as_str()).finish()
 }
 
 /// The format of the state.

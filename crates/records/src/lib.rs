@@ -12,22 +12,28 @@
 pub mod codec;
 mod error;
 mod events;
+mod expiry;
+pub mod family;
 mod group;
+mod indexes;
 pub mod keys;
+mod older;
 mod ownership;
 mod page;
 mod records;
+mod runs;
 mod scan;
 mod tx;
 
 pub use codec::{ActiveRecord, IdempotencyRecord};
 pub use error::{RecordError, Result};
 pub use group::Group;
-pub use keys::Counter;
+pub use keys::{Counter, LowMark};
 pub use ownership::{FORMAT, Ownership};
 pub use page::{
     PageRequest, Slice, token_place, token_places, token_run, token_seq, untoken_place, untoken_places,
     untoken_run, untoken_seq,
 };
 pub use records::{ActiveRun, Records, StoredRun};
+pub use runs::RunFilter;
 pub use tx::Tx;

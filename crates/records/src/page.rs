@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use gofer_types::RunRef;
+use gofer_types::{RunRef, Timestamp};
 
 use crate::error::{RecordError, Result};
 use crate::keys;
@@ -78,15 +78,20 @@ fn unmark(text: &str, mark: &[u8]) -> Result<Vec<u8>> {
     bytes.strip_prefix(mark).map(<[u8]>::to_vec).ok_or(RecordError::InvalidToken)
 }
 
-/// The token of a place behind a run, in the list of active runs.
+const ACTIVE_MARK: &[u8] = b"active runs behind ";
+
+/// The token of a place behind a run, in the list of active runs. The run may be gone when it is used.
 #[must_use]
-pub fn token_run(run: &RunRef) -> String {
-    token(&keys::active(run))
+pub fn token_run(created: Timestamp, run: &RunRef) -> String {
+    token(&[ACTIVE_MARK, &created.as_micros().to_be_bytes(), &keys::active(run)].concat())
 }
 
-/// The run of such a token.
-pub fn untoken_run(text: &str) -> Result<RunRef> {
-    keys::active_run(&untoken(text)?).ok_or(RecordError::InvalidToken)
+/// When the run of such a token was created, and the run.
+pub fn untoken_run(text: &str) -> Result<(Timestamp, RunRef)> {
+    let bytes = unmark(text, ACTIVE_MARK)?;
+    let (created, key) = bytes.split_first_chunk::<8>().ok_or(RecordError::InvalidToken)?;
+    let run = keys::active_run(key).ok_or(RecordError::InvalidToken)?;
+    Ok((Timestamp::from_micros(i64::from_be_bytes(*created)), run))
 }
 
 /// The token of a place in the list of a run's tasks.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gofer_storage::{KeyRange, Storage, escaped};
 use gofer_types::{
-    AttemptRecord, Namespace, NamespaceRecord, PipelineRecord, PipelineRef, RunNumber, RunRecord, RunRef,
-    TaskRunRecord, VersionNumber, VersionRecord,
+    AttemptRecord, Namespace, NamespaceRecord, PipelineRecord, PipelineRef, RunRecord, RunRef, TaskRunRecord,
+    VersionNumber, VersionRecord,
 };
 
 use crate::codec::{ActiveRecord, IdempotencyRecord, Stored, decode, decode_version};
@@ -18,10 +18,10 @@ use crate::scan::{Found, scan};
 use crate::tx::Tx;
 
 /// How many rows are read at once.
-const STEP: usize = 512;
+pub(crate) const STEP: usize = 512;
 
 /// How many rows a filtered list looks at for one page, so that a rare match cannot hold the storage for long.
-const BUDGET: usize = 20_000;
+pub(crate) const BUDGET: usize = 5_000;
 
 /// Typed records over a storage.
 #[derive(Debug, Clone)]
@@ -55,7 +55,7 @@ impl Records {
         ownership::take(&*self.storage).await
     }
 
-    async fn get<T: Stored>(&self, key: Bytes) -> Result<Option<T>> {
+    pub(crate) async fn get<T: Stored>(&self, key: Bytes) -> Result<Option<T>> {
         match self.storage.get(&key).await? {
             Some(row) => decode(&key, &row.value).map(Some),
             None => Ok(None),
@@ -80,7 +80,7 @@ impl Records {
     }
 
     /// A page of a list. `read` answers `None` for a row that is not wanted.
-    async fn page<T>(
+    pub(crate) async fn page<T>(
         &self,
         prefix: &[u8],
         page: &PageRequest,
@@ -92,8 +92,8 @@ impl Records {
         }
         let mut items = Vec::new();
         let mut seen = 0;
+        let mut step = page.size.saturating_add(1).clamp(2, STEP);
         while seen < BUDGET {
-            let step = (page.size.max(1) - items.len() + 1).clamp(1, STEP);
             let found = scan(&*self.storage, range.clone(), step).await?;
             for row in &found {
                 if items.len() >= page.size.max(1) {
@@ -110,6 +110,8 @@ impl Records {
             if found.len() < step {
                 return Ok(Slice { items, next: None });
             }
+            // what is wanted is rare: a small page is not to be looked for in small steps
+            step = (2 * step).min(STEP);
         }
         Ok(Slice { items, next: Some(token(&before(&range))) })
     }
@@ -213,49 +215,6 @@ impl Records {
         self.get(keys::run(id)).await
     }
 
-    /// The runs of a pipeline that are wanted, newest first. Damaged ones are left out. A page may have fewer items than it
-    /// could although more follow.
-    pub async fn runs(
-        &self,
-        id: &PipelineRef,
-        page: &PageRequest,
-        wanted: impl Fn(&RunRecord) -> bool,
-    ) -> Result<Slice<RunRecord>> {
-        let prefix = keys::all_of_pipeline(family::RUN, id);
-        self.page(&prefix, page, |key, value| decode(key, value).ok().filter(|run| wanted(run))).await
-    }
-
-    /// The runs of a namespace, or all, newest first. As [`Records::runs`].
-    pub async fn recent_runs(
-        &self,
-        of: Option<&Namespace>,
-        page: &PageRequest,
-        wanted: impl Fn(&RunRecord) -> bool,
-    ) -> Result<Slice<RunRecord>> {
-        let prefix =
-            of.map_or_else(|| Bytes::from_static(family::RECENT.as_bytes()), keys::recent_of_namespace);
-        let mut page = page.clone();
-        let size = page.size.max(1);
-        let mut items = Vec::new();
-        let mut seen = 0;
-        loop {
-            page.size = size - items.len();
-            let slice = self.page(&prefix, &page, |key, _| keys::recent_run(key)).await?;
-            seen += slice.items.len();
-            for id in slice.items {
-                match self.run(&id).await {
-                    Ok(run) => items.extend(run.filter(&wanted)),
-                    Err(error) if error.is_about_one_record() => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            if slice.next.is_none() || items.len() >= size || seen >= BUDGET / 4 {
-                return Ok(Slice { items, next: slice.next });
-            }
-            page.token = slice.next;
-        }
-    }
-
     /// The task run at that place of the pipeline file, if it has a record yet.
     pub async fn task(&self, run: &RunRef, index: u32) -> Result<Option<TaskRunRecord>> {
         self.get(keys::task(run, index)).await
@@ -342,6 +301,7 @@ impl Records {
             family::ATTEMPT,
             family::TASK,
             family::RUN,
+            family::FAILED,
             family::IDEMPOTENCY,
             family::ACTIVE,
             family::VERSION,
@@ -365,25 +325,6 @@ impl Records {
             return Ok(Some(tx));
         }
         Ok(None)
-    }
-
-    /// The newest run of a pipeline that is wanted, looking at no more than a bounded number of runs at once.
-    pub async fn newest_run(
-        &self,
-        id: &PipelineRef,
-        wanted: impl Fn(&RunRecord) -> bool,
-    ) -> Result<Option<RunNumber>> {
-        let mut page = PageRequest { size: 1, token: None };
-        loop {
-            let slice = self.runs(id, &page, &wanted).await?;
-            if let Some(run) = slice.items.first() {
-                return Ok(Some(run.id.run));
-            }
-            if slice.next.is_none() {
-                return Ok(None);
-            }
-            page.token = slice.next;
-        }
     }
 }
 

@@ -1,17 +1,22 @@
 //! One transaction: typed writes and the events that tell of them, to become durable together.
 
 use bytes::Bytes;
+use gofer_storage::MAX_VALUE;
 use gofer_types::{
-    Actor, AttemptRecord, Event, EventKind, NamespaceRecord, PipelineRecord, PipelineRef, RunRecord, RunRef,
-    TaskRunRecord, Timestamp, VersionRecord,
+    Actor, AttemptId, AttemptRecord, Event, EventKind, NamespaceRecord, PipelineRecord, PipelineRef,
+    RunNumber, RunRecord, RunRef, TaskRunRecord, Timestamp, VersionRecord,
 };
 
-use crate::codec::{ActiveRecord, IdempotencyRecord, Stored, encode, encode_version};
+use crate::codec::{ActiveRecord, IdempotencyRecord, Stored, check_size, encode, encode_version};
 use crate::error::{RecordError, Result};
-use crate::keys::{self, Counter};
+use crate::indexes;
+use crate::keys::{self, Counter, LowMark};
 
 /// What a write costs in a batch beside its bytes.
 const ENTRY_COST: usize = 64;
+
+/// How long the record of a new run may be. What is added later is a wish that it ends, why it ended, and who deleted its output.
+const LONGEST_NEW_RUN: usize = MAX_VALUE - 8 * 1024;
 
 /// Writes and events, collected. It is handed over whole; nothing of it takes effect before.
 #[derive(Debug, Default)]
@@ -58,6 +63,11 @@ impl Tx {
         self.size += key.len() + value.as_ref().map_or(0, Bytes::len) + ENTRY_COST;
         self.writes.push((key, value));
         self
+    }
+
+    /// Sets a row that is its key alone.
+    pub(crate) fn set(&mut self, key: Bytes) -> &mut Self {
+        self.raw(key, Some(Bytes::new()))
     }
 
     fn put<T: Stored>(&mut self, key: Bytes, record: &T) -> &mut Self {
@@ -132,12 +142,40 @@ impl Tx {
         self.put(keys::counter(id, of), &next)
     }
 
-    /// Sets a new run: the run itself, its places in the lists, and the entry that somebody must look after it.
+    /// Says which run an attempt of a task has started.
+    pub fn put_child(&mut self, attempt: &AttemptId, run: &RunRef) -> &mut Self {
+        self.put(keys::child(attempt), run)
+    }
+
+    /// Forgets which run an attempt has started.
+    pub fn delete_child(&mut self, attempt: &AttemptId) -> &mut Self {
+        self.raw(keys::child(attempt), None)
+    }
+
+    /// Sets the first run of a pipeline that still has something.
+    pub fn put_low_mark(&mut self, id: &PipelineRef, of: LowMark, run: RunNumber) -> &mut Self {
+        self.put(keys::low_mark(id, of), &run.0)
+    }
+
+    /// Sets a new run: the run itself, its places in the lists and indexes, and the entry that somebody must look after it.
+    ///
+    /// It must be shorter than others: something is added to it until it has ended.
     pub fn create_run(&mut self, record: &RunRecord) -> &mut Self {
-        self.raw(keys::recent(record.created, &record.id), Some(Bytes::new()))
-            .raw(keys::recent_of(record.created, &record.id), Some(Bytes::new()))
-            .put(keys::active(&record.id), &ActiveRecord { created: record.created, set_aside: false })
+        if let Err(problem) =
+            encode(record).and_then(|value| check_size::<RunRecord>(&value, LONGEST_NEW_RUN))
+        {
+            self.problem.get_or_insert(problem);
+        }
+        indexes::add_new(self, record);
+        self.set(keys::recent(record.created, &record.id))
+            .set(keys::recent_of(record.created, &record.id))
+            .look_after(&record.id, record.created)
             .put_run(record)
+    }
+
+    /// Says that somebody must look after the run.
+    pub fn look_after(&mut self, id: &RunRef, created: Timestamp) -> &mut Self {
+        self.put(keys::active(id), &ActiveRecord { created, set_aside: false })
     }
 
     /// Marks a run as set aside because its records cannot be used.
@@ -147,6 +185,7 @@ impl Tx {
 
     /// Sets a run that is there already.
     pub fn put_run(&mut self, record: &RunRecord) -> &mut Self {
+        indexes::add_failed(self, record);
         self.put(keys::run(&record.id), record)
     }
 
@@ -178,9 +217,10 @@ impl Tx {
         self
     }
 
-    /// Removes the places of a run in the lists.
+    /// Removes the places of a run in the lists and indexes.
     pub(crate) fn delete_listings(&mut self, record: &RunRecord) -> &mut Self {
-        self.raw(keys::recent(record.created, &record.id), None)
+        self.delete_rows(&indexes::entries(record))
+            .raw(keys::recent(record.created, &record.id), None)
             .raw(keys::recent_of(record.created, &record.id), None)
     }
 }

@@ -5,21 +5,22 @@
 
 #![expect(clippy::unwrap_used, reason = "tests: a failed step is a failed test")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use gofer_records::codec::{ActiveRecord, IdempotencyRecord, Stored, decode, encode};
 use gofer_types::pipeline::{
-    Action, Checkout, NotifierUse, PluginUse, QueuePolicy, ReferenceRoot, RegistryAuth, Resources, Retry,
-    Store, StoreRef, Template, TemplatePart, Text, Value, Variable, VariableType,
+    Action, Approval, Axis, Checkout, NotifierUse, Output, PluginUse, QueuePolicy, ReferenceRoot,
+    RegistryAuth, Resources, Retry, Store, StoreRef, SubPipeline, Template, TemplatePart, Text, Value,
+    Variable, VariableType,
 };
 use gofer_types::record::CancelRequest;
 use gofer_types::{
-    Actor, AttemptId, AttemptRecord, ByteSize, Cause, Condition, Event, EventKind, ImageState, LabelKey,
-    Namespace, NamespaceRecord, Pipeline, PipelineId, PipelineRecord, PipelineRef, RunNumber, RunRecord,
-    RunState, SchedulerName, Span, Task, TaskId, TaskRunRecord, TaskState, Timestamp, VariableName,
-    VersionNumber, VersionRecord,
+    Actor, Answer, AttemptId, AttemptRecord, ByteSize, Cause, Condition, Deletion, Event, EventKind, FanOut,
+    ImageState, LabelKey, Namespace, NamespaceRecord, ObjectScope, Pipeline, PipelineId, PipelineRecord,
+    PipelineRef, RetryOf, RunNumber, RunRecord, RunState, SchedulerName, Span, Task, TaskId, TaskRunRecord,
+    TaskState, Timestamp, VariableName, VersionNumber, VersionRecord,
 };
 
 fn at(seconds: i64) -> Timestamp {
@@ -69,7 +70,7 @@ fn full_task() -> Task {
         cleanup: true,
         inject_token: true,
         scheduler: SchedulerName::new("docker").ok(),
-        matrix: BTreeMap::from([("os".to_owned(), vec!["a".to_owned()])]),
+        matrix: BTreeMap::from([("os".to_owned(), Axis::Values(vec!["a".to_owned()]))]),
         checkout: Some(Checkout {
             url: "https://git.example".into(),
             reference: "main".into(),
@@ -78,7 +79,7 @@ fn full_task() -> Task {
             auth: Some(secret),
         }),
         inputs: vec!["dist".to_owned()],
-        outputs: BTreeMap::from([("dist".to_owned(), vec!["target".to_owned()])]),
+        outputs: BTreeMap::from([("dist".to_owned(), Output::Archive(vec!["target".to_owned()]))]),
         ..Task::new(task_id("second"), Action::Script { shell, script: "make".into() })
     }
 }
@@ -96,6 +97,7 @@ fn config() -> Pipeline {
         default: Some("1".to_owned()),
         allowed: vec!["1".to_owned(), "2".to_owned()],
         description: "what".to_owned(),
+        sensitive: false,
     };
     Pipeline {
         id: PipelineId::new("build").unwrap(),
@@ -115,6 +117,30 @@ fn config() -> Pipeline {
     }
 }
 
+/// What tasks can be beside what a scheduler runs.
+fn config_of_today() -> Pipeline {
+    let mut config = config();
+    let fields = config.variables.clone();
+    let secret = Variable { sensitive: true, ..fields.values().next().unwrap().clone() };
+    config.variables.insert(VariableName::new("key").unwrap(), secret);
+    let late = Task {
+        matrix: BTreeMap::from([("os".to_owned(), Axis::Object("list".to_owned()))]),
+        outputs: BTreeMap::from([("list".to_owned(), Output::File("list.json".to_owned()))]),
+        ..Task::new(task_id("late"), Action::Image)
+    };
+    config.tasks.push(late);
+    let approval = Approval { message: "Go?".into(), expires: Some(Span::from_secs(60)), fields };
+    let child = SubPipeline {
+        id: PipelineId::new("deploy").unwrap(),
+        namespace: Namespace::new("other").ok(),
+        version: Some(VersionNumber(2)),
+        variables: BTreeMap::from([(VariableName::new("rev").unwrap(), "main".into())]),
+    };
+    config.tasks.push(Task::new(task_id("ask"), Action::Approval(approval)));
+    config.tasks.push(Task::new(task_id("deploy"), Action::Pipeline(child)));
+    config
+}
+
 fn run() -> RunRecord {
     RunRecord {
         id: pipeline_ref().run(RunNumber(12)),
@@ -131,6 +157,18 @@ fn run() -> RunRecord {
         deadline: Some(at(4)),
         cancel: Some(CancelRequest { actor: Actor::System, reason: "no".to_owned(), at: at(3), force: true }),
         tasks: 2,
+        labels: BTreeMap::from([(LabelKey::new("team").unwrap(), "core".to_owned())]),
+        priority: -3,
+        images: BTreeMap::from([(task_id("second"), "alpine:4".to_owned())]),
+        chosen: Some([0, 1].into_iter().collect()),
+        retry: Some(RetryOf {
+            run: RunNumber(11),
+            reused: [0].into_iter().collect(),
+            answers: BTreeMap::new(),
+        }),
+        logs_deleted: Some(Deletion { actor: Actor::System, at: at(8) }),
+        parent: Some(pipeline_ref().run(RunNumber(10)).task(task_id("first"))),
+        sensitive: [VariableName::new("rev").unwrap()].into_iter().collect(),
     }
 }
 
@@ -144,6 +182,7 @@ fn task_run() -> TaskRunRecord {
         started: Some(at(2)),
         ended: Some(at(3)),
         exit_code: Some(3),
+        fan_out: Some(fan_out()),
     }
 }
 
@@ -162,6 +201,7 @@ fn attempt() -> AttemptRecord {
         handle: Some("pid 4".to_owned()),
         removed: true,
         image: Some("sha256:abc".to_owned()),
+        collected: true,
     }
 }
 
@@ -192,7 +232,7 @@ fn events() -> Vec<EventKind> {
             attempt: None,
             exit_code: Some(1),
         },
-        EventKind::Quarantined { run, reason: "damaged".to_owned() },
+        EventKind::Quarantined { run: run.clone(), reason: "damaged".to_owned() },
         EventKind::Image {
             task,
             attempt: AttemptId::from_u128(7),
@@ -201,6 +241,15 @@ fn events() -> Vec<EventKind> {
             total: 300,
             state: ImageState::Fetched { digest: "sha256:abc".to_owned() },
         },
+        EventKind::LogsDeleted { run: run.clone() },
+        EventKind::RunDeleted { run: run.clone() },
+        EventKind::ObjectPut {
+            scope: ObjectScope::Run(self::run().id),
+            key: "out/a.tar".to_owned(),
+            size: 300,
+            evicted: vec!["b".to_owned()],
+        },
+        EventKind::ObjectDeleted { scope: ObjectScope::Pipeline(pipeline_ref()), key: "a".to_owned() },
     ]
 }
 
@@ -238,21 +287,57 @@ fn pipelines_read_as_they_were_written() {
     });
 }
 
+fn version(config: Pipeline) -> VersionRecord {
+    let (pipeline, version) = (pipeline_ref(), VersionNumber(3));
+    VersionRecord { pipeline, version, created: at(1), actor: user(), digest: "abc".to_owned(), config }
+}
+
 #[test]
 fn versions_read_as_they_were_written() {
-    check(&VersionRecord {
-        pipeline: pipeline_ref(),
-        version: VersionNumber(3),
-        created: at(1),
-        actor: user(),
-        digest: "abc".to_owned(),
-        config: config(),
-    });
+    check(&version(config_of_today()));
+}
+
+#[test]
+fn versions_of_the_first_format_are_read() {
+    let golden = read_golden("version.v1.bin");
+    assert_eq!(decode::<VersionRecord>(b"golden", &golden).unwrap(), version(config()));
 }
 
 #[test]
 fn runs_read_as_they_were_written() {
     check(&run());
+}
+
+#[test]
+fn runs_of_the_first_format_are_read() {
+    let golden = include_bytes!("golden/run.v1.bin");
+    let read = decode::<RunRecord>(b"golden", golden).unwrap();
+    let nothing = RunRecord { labels: BTreeMap::new(), images: BTreeMap::new(), chosen: None, ..run() };
+    let nothing = RunRecord { sensitive: BTreeSet::new(), ..nothing };
+    assert_eq!(read, RunRecord { priority: 0, retry: None, logs_deleted: None, parent: None, ..nothing });
+    assert!(decode::<RunRecord>(b"golden", &golden[..golden.len() - 1]).is_err());
+    assert!(decode::<RunRecord>(b"golden", &[golden, &b"x"[..]].concat()).is_err());
+}
+
+#[test]
+fn task_runs_of_the_first_format_are_read() {
+    let golden = include_bytes!("golden/task-run.v1.bin");
+    assert_eq!(
+        decode::<TaskRunRecord>(b"golden", golden).unwrap(),
+        TaskRunRecord { fan_out: None, ..task_run() }
+    );
+    for (number, cause) in causes().into_iter().enumerate().take(11) {
+        let golden = read_golden(&format!("cause-{number:02}.v1.bin"));
+        assert_eq!(decode::<TaskRunRecord>(b"golden", &golden).unwrap().cause, cause);
+    }
+}
+
+#[test]
+fn events_of_the_first_format_are_read() {
+    for kind in events().into_iter().take(11) {
+        let golden = read_golden(&format!("event-{}.v1.bin", kind.as_str()));
+        assert_eq!(decode::<Event>(b"golden", &golden).unwrap().kind, kind);
+    }
 }
 
 #[test]
@@ -269,9 +354,16 @@ fn attempts_read_as_they_were_written() {
 fn attempts_of_the_first_format_are_read() {
     let golden = include_bytes!("golden/attempt.v1.bin");
     let read = decode::<AttemptRecord>(b"golden", golden).unwrap();
-    assert_eq!(read, AttemptRecord { image: None, ..attempt() });
+    assert_eq!(read, AttemptRecord { image: None, collected: false, ..attempt() });
     assert!(decode::<AttemptRecord>(b"golden", &golden[..golden.len() - 1]).is_err());
     assert!(decode::<AttemptRecord>(b"golden", &[golden, &b"x"[..]].concat()).is_err());
+}
+
+#[test]
+fn attempts_of_the_second_format_are_read() {
+    let golden = include_bytes!("golden/attempt.v2.bin");
+    let read = decode::<AttemptRecord>(b"golden", golden).unwrap();
+    assert_eq!(read, AttemptRecord { collected: false, ..attempt() });
 }
 
 #[test]
@@ -289,9 +381,18 @@ fn index_entries_read_as_they_were_written() {
     check(&7_u64);
 }
 
-#[test]
-fn causes_of_every_kind_read_back() {
-    let causes = [
+fn answer() -> Answer {
+    let fields = BTreeMap::from([(VariableName::new("rev").unwrap(), "main".to_owned())]);
+    Answer { actor: user(), note: "go".to_owned(), fields }
+}
+
+fn read_golden(name: &str) -> Vec<u8> {
+    std::fs::read(PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden")).join(name)).unwrap()
+}
+
+/// The causes that no other golden file has. New ones are added behind the others.
+fn causes() -> Vec<Cause> {
+    vec![
         Cause::Completed,
         Cause::WaitingForParents(vec![task_id("first")]),
         Cause::WaitingForSlot("l".to_owned()),
@@ -303,8 +404,33 @@ fn causes_of_every_kind_read_back() {
         Cause::Deadline(Duration::from_millis(1)),
         Cause::Quarantined("q".to_owned()),
         Cause::FetchingImage("alpine:3".to_owned()),
-    ];
-    for (number, cause) in causes.into_iter().enumerate() {
+        Cause::UnderWay,
+        Cause::NotChosen,
+        Cause::Reused { run: RunNumber(11), answer: None },
+        Cause::WaitingForRetry {
+            attempt: 2,
+            of: 3,
+            wait: Duration::from_secs(10),
+            after: Box::new(Cause::ExitCode(75)),
+        },
+        Cause::WaitingForApproval,
+        Cause::Approved(Box::new(answer())),
+        Cause::Rejected(Box::new(answer())),
+        Cause::ChildRun { run: run().id, state: RunState::Failed },
+        Cause::FannedOut { tasks: 2, values: fan_out().values },
+        Cause::NothingListed,
+        Cause::CannotKeep("full".to_owned()),
+    ]
+}
+
+fn fan_out() -> FanOut {
+    let values = BTreeMap::from([("os".to_owned(), vec!["a".to_owned(), "b".to_owned()])]);
+    FanOut { first: 2, values }
+}
+
+#[test]
+fn causes_of_every_kind_read_back() {
+    for (number, cause) in causes().into_iter().enumerate() {
         check_as(&TaskRunRecord { cause, ..task_run() }, &format!("cause-{number:02}"));
     }
 }

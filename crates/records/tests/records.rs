@@ -8,13 +8,15 @@ use std::sync::Arc;
 use gofer_backend::ErrorKind;
 use gofer_records::codec::{decode, decode_version, encode, encode_version};
 use gofer_records::keys::{self, KeyReader, KeyWriter, family};
-use gofer_records::{Counter, Group, Ownership, PageRequest, RecordError, Records, Tx};
+use gofer_records::{
+    Counter, Group, Ownership, PageRequest, RecordError, Records, Tx, token_run, untoken_run,
+};
 use gofer_storage::fake::{FakeDisk, FakeStorage};
-use gofer_storage::{Batch, MAX_VALUE, Storage};
+use gofer_storage::{Batch, KeyRange, MAX_VALUE, Storage};
 use gofer_types::pipeline::{Action, QueuePolicy};
 use gofer_types::{
-    Actor, Cause, EventKind, Namespace, NamespaceRecord, Pipeline, PipelineId, PipelineRecord, PipelineRef,
-    RunNumber, RunRecord, RunState, Task, TaskId, Timestamp, VersionNumber, VersionRecord,
+    Actor, EventKind, LabelKey, Namespace, NamespaceRecord, Pipeline, PipelineId, PipelineRecord,
+    PipelineRef, RunNumber, RunRecord, RunState, Task, TaskId, Timestamp, VersionNumber, VersionRecord,
 };
 use proptest::prelude::*;
 
@@ -57,20 +59,8 @@ fn pipeline_ref(namespace: &str, pipeline: &str) -> PipelineRef {
 
 fn run(pipeline: &PipelineRef, number: u64, created: i64) -> RunRecord {
     RunRecord {
-        id: pipeline.run(RunNumber(number)),
-        version: VersionNumber(1),
         state: if number.is_multiple_of(3) { RunState::Failed } else { RunState::Succeeded },
-        cause: Cause::Completed,
-        actor: Actor::System,
-        trigger: "manual".to_owned(),
-        variables: BTreeMap::new(),
-        idempotency_key: None,
-        created: Timestamp::from_micros(created),
-        started: None,
-        ended: None,
-        deadline: None,
-        cancel: None,
-        tasks: 1,
+        ..RunRecord::new(pipeline.run(RunNumber(number)), Timestamp::from_micros(created))
     }
 }
 
@@ -130,6 +120,15 @@ proptest! {
         prop_assert_eq!(reader.descending(), Some(number));
         prop_assert_eq!(reader.small(), Some(small));
         prop_assert!(reader.is_empty());
+    }
+
+    /// The place is in the token: nothing is looked up, so that the run may be gone.
+    #[test]
+    fn a_place_behind_an_active_run_reads_back(created in any::<i64>(), number in any::<u64>()) {
+        let (created, run) = (Timestamp::from_micros(created), pipeline_ref("n", "p").run(RunNumber(number)));
+        let token = token_run(created, &run);
+        prop_assert_eq!(untoken_run(&token).unwrap(), (created, run));
+        prop_assert!(untoken_run(&token[..token.len() - 2]).is_err());
     }
 
     #[test]
@@ -198,6 +197,21 @@ async fn a_record_that_is_too_large_fails_its_transaction() {
         created: Timestamp::default(),
     });
     assert!(matches!(tx.finished(), Err(RecordError::TooLarge { .. })));
+}
+
+/// What is accepted at its beginning can be recorded to its end.
+#[test]
+fn a_new_run_leaves_room_for_what_is_added_to_it() {
+    let id = pipeline_ref("n", "p");
+    let with = |bytes: usize| RunRecord { trigger: "x".repeat(bytes), ..run(&id, 1, 1) };
+    for (bytes, fits) in [(54_000, true), (58_000, false), (MAX_VALUE, false)] {
+        let mut tx = Tx::default();
+        tx.create_run(&with(bytes));
+        assert_eq!(tx.finished().is_ok(), fits, "{bytes}");
+    }
+    let mut tx = Tx::default();
+    tx.put_run(&with(62_000));
+    assert!(tx.finished().is_ok());
 }
 
 #[tokio::test]
@@ -317,6 +331,142 @@ async fn a_filtered_list_of_one_pipeline_is_complete() {
         }
     }
     assert_eq!(seen, [18, 15, 12, 9, 6, 3]);
+}
+
+/// Runs of three pipelines with labels of which one is on all, one on every third, one on a single run.
+async fn labelled_runs(world: &mut World) -> Vec<RunRecord> {
+    let pipelines = [pipeline_ref("a", "p"), pipeline_ref("a", "p2"), pipeline_ref("b", "p")];
+    let mut all = Vec::new();
+    let mut tx = Tx::default();
+    for number in 1..=20 {
+        for (place, pipeline) in (0_i64..).zip(&pipelines) {
+            let mut run = run(pipeline, number, i64::try_from(number).unwrap() * 10 + place);
+            let long = format!("{}{number}", "é".repeat(300));
+            let own = format!("{}\0{number}", pipeline.pipeline);
+            for (key, value) in
+                [("all", "x"), ("own", &own), ("long", &long), ("third", &(number % 3).to_string())]
+            {
+                run.labels.insert(LabelKey::new(key).unwrap(), value.to_owned());
+            }
+            tx.create_run(&run);
+            all.push(run);
+        }
+    }
+    world.commit(tx).await.unwrap();
+    all.reverse();
+    all
+}
+
+#[tokio::test]
+async fn runs_are_found_by_their_labels_as_if_all_were_looked_at() {
+    let mut world = world().await;
+    let all = labelled_runs(&mut world).await;
+    let label = |key: &str, value: &str| (LabelKey::new(key).unwrap(), value.to_owned());
+    let long = format!("{}7", "é".repeat(300));
+    let wishes = [
+        vec![label("all", "x")],
+        vec![label("all", "x"), label("third", "1")],
+        vec![label("all", "x"), label("own", "p\09"), label("third", "0")],
+        vec![label("long", &long)],
+        vec![label("all", "x"), label("own", "p\09"), label("third", "1")],
+        vec![label("all", "y")],
+        vec![label("never", "x"), label("all", "x")],
+        vec![label("own", "p")],
+    ];
+    let mut found = 0;
+    for labels in wishes.map(|wish| wish.into_iter().collect::<BTreeMap<_, _>>()) {
+        for (namespace, size) in [(None, 1), (None, 7), (None, 100), (Some("a"), 1), (Some("b"), 3)] {
+            let in_place = |run: &gofer_types::RunRef| {
+                namespace.is_none_or(|name| run.pipeline.namespace.as_str() == name)
+            };
+            let odd = |run: &RunRecord| run.id.run.0 % 2 == 1;
+            let has = |run: &RunRecord| labels.iter().all(|(key, value)| run.labels.get(key) == Some(value));
+            let expected: Vec<_> =
+                all.iter().filter(|run| in_place(&run.id) && odd(run) && has(run)).cloned().collect();
+            let mut page = PageRequest { size, token: None };
+            let mut seen = Vec::new();
+            loop {
+                let slice = world.records.labelled_runs(&labels, &page, (in_place, odd)).await.unwrap();
+                assert!(slice.items.len() <= size);
+                seen.extend(slice.items);
+                match slice.next {
+                    Some(token) => page.token = Some(token),
+                    None => break,
+                }
+            }
+            found += expected.len();
+            assert_eq!(seen, expected, "{labels:?} {namespace:?} {size}");
+        }
+    }
+    assert!(found > 100, "the wishes are not all vain");
+}
+
+#[tokio::test]
+async fn a_page_of_another_list_is_refused_by_the_labels() {
+    let mut world = world().await;
+    labelled_runs(&mut world).await;
+    let labels = |value: &str| BTreeMap::from([(LabelKey::new("third").unwrap(), value.to_owned())]);
+    let page = PageRequest { size: 2, token: None };
+    let first = world.records.labelled_runs(&labels("1"), &page, (|_| true, |_| true)).await.unwrap();
+    let recent = world.records.recent_runs(None, &page, |_| true).await.unwrap();
+    for token in [first.next, recent.next] {
+        let page = PageRequest { size: 2, token: Some(token.unwrap()) };
+        let refused = world.records.labelled_runs(&labels("2"), &page, (|_| true, |_| true)).await;
+        assert!(matches!(refused, Err(RecordError::InvalidToken)), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_newest_failed_run_is_found_with_and_without_an_index_and_past_damage() {
+    let mut world = world().await;
+    let pipelines = many_runs(&mut world).await;
+    let id = &pipelines[0];
+    for expected in [18, 15, 12] {
+        assert_eq!(world.records.newest_failed(id).await.unwrap(), Some(RunNumber(expected)));
+        world.damage(&keys::run(&id.run(RunNumber(expected)))).await;
+    }
+    // an older gofer kept no index: what is in it is not all
+    let old = pipeline_ref("a", "old");
+    for (number, state) in [(5, RunState::TimedOut), (6, RunState::Errored), (7, RunState::Cancelled)] {
+        let mut tx = Tx::default();
+        tx.create_run(&RunRecord { state, ..run(&old, number, 1) });
+        world.commit(tx).await.unwrap();
+        let newest = world.records.newest_failed(&old).await.unwrap();
+        assert_eq!(newest, Some(RunNumber(number.min(6))), "{state:?}");
+    }
+    let mut batch = Batch::default();
+    for row in world.storage.scan(KeyRange::prefix(family::FAILED.as_bytes()), 1_000).await.unwrap() {
+        batch.delete(row.key);
+    }
+    world.storage.commit(batch).await.unwrap();
+    assert_eq!(world.records.newest_failed(&old).await.unwrap(), Some(RunNumber(6)));
+    assert_eq!(world.records.newest_failed(id).await.unwrap(), None, "the index alone is read");
+}
+
+#[tokio::test]
+async fn a_run_that_goes_takes_its_entries_in_the_indexes_with_it() {
+    let mut world = world().await;
+    let all = labelled_runs(&mut world).await;
+    let rows = async |world: &World| {
+        let mut rows = 0;
+        for family in [family::FAILED, family::LABELLED] {
+            rows += world.storage.scan(KeyRange::prefix(family.as_bytes()), 1_000).await.unwrap().len();
+        }
+        rows
+    };
+    assert_eq!(rows(&world).await, 60 * 4 + 18);
+    for run in all.iter().filter(|run| run.id.pipeline == all[0].id.pipeline) {
+        let (tx, last) = world.records.run_deletion_step(run).await.unwrap();
+        assert!(last);
+        world.commit(tx).await.unwrap();
+    }
+    assert_eq!(rows(&world).await, 40 * 4 + 12);
+    for run in &all {
+        while let Some(tx) = world.records.deletion_step(&run.id.pipeline).await.unwrap() {
+            world.commit(tx).await.unwrap();
+        }
+    }
+    assert_eq!(rows(&world).await, 0);
 }
 
 #[tokio::test]

@@ -1,12 +1,15 @@
 //! What goes into the machine and what comes out: the whole vocabulary between core and driver.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gofer_types::record::CancelRequest;
 use gofer_types::{Cause, RunState, TaskState};
 
+use crate::plan::Plan;
+
 /// Something that happened.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Fact {
     /// A limit holds the run back; the text names it.
     Held(String),
@@ -24,8 +27,16 @@ pub enum Fact {
     Started(u32, u32),
     /// The attempt ended.
     Ended(u32, u32, Cause),
+    /// The attempt ended by itself, and before its time limit could end it: nobody saw it in time.
+    EndedInTime(u32, u32, Cause),
+    /// The attempt read the values of a late matrix: with the tasks that it becomes, the graph is this one.
+    FannedOut(u32, u32, Arc<Plan>),
     /// The attempt was to be stopped, and it is certain that it never ran.
     NeverRan(u32, u32),
+    /// Nothing is left of the attempt at its scheduler, and its output is stored: another one cannot meet it.
+    PutAway(u32, u32),
+    /// The wait behind the attempt is over.
+    Rested(u32, u32),
     /// The time limit of the attempt passed.
     Overdue(u32, u32, Duration),
     /// The time limit of the run passed.
@@ -62,4 +73,6 @@ pub enum Decision {
     Start(u32, u32),
     /// The attempt is to be stopped, or killed at once.
     Stop(u32, u32, bool),
+    /// Another attempt follows this one, after this wait and once it is put away.
+    Rest(u32, u32, Duration),
 }

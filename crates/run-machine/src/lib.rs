@@ -4,16 +4,20 @@
 //! No clock, no I/O, no randomness: facts go in, decisions come out, and the same facts give the same end in whatever
 //! order independent ones arrive. It must not know storage, schedulers or time; deadlines reach it as facts.
 
+mod ending;
 mod facts;
+mod growing;
 mod machine;
-mod meter;
 mod plan;
 mod restore;
+mod retry;
+mod select;
 pub use facts::{Decision, Fact};
 pub use machine::RunMachine;
-pub use meter::Meter;
-pub use plan::{Plan, PlanTask};
+pub use plan::{Group, Plan, PlanTask};
 pub use restore::RestoreError;
+pub use retry::RetryRule;
+pub use select::{SelectError, Selection};
 
 #[cfg(test)]
 mod model;

@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gofer_types::pipeline::{Action, QueuePolicy};
+use gofer_types::pipeline::{Action, Axis, QueuePolicy, Retry};
 use gofer_types::record::CancelRequest;
 use gofer_types::{
-    Actor, AttemptId, Cause, Condition, Namespace, Pipeline, PipelineId, PipelineRef, RunNumber, RunRecord,
-    RunState, Task, TaskId, TaskRunRecord, TaskState, Timestamp, VersionNumber,
+    Actor, AttemptId, Cause, Condition, Namespace, Pipeline, PipelineId, PipelineRef, RetryOf, RunNumber,
+    RunRecord, RunState, Span, Task, TaskId, TaskRunRecord, TaskSet, TaskState, Timestamp,
 };
 use proptest::prelude::*;
 
-use super::model::{Event, Model, ModelTask, Outcome, Place};
-use super::{Decision, Fact, Plan, RunMachine};
+use super::model::{Event, Model, ModelTask, Outcome, Place, Wanted, Why};
+use super::{Decision, Fact, Plan, RunMachine, Selection};
 
 fn task_id(number: usize) -> TaskId {
     TaskId::new(format!("t{number}")).unwrap()
@@ -27,6 +27,19 @@ fn pipeline(tasks: &[ModelTask]) -> Pipeline {
         task.cleanup = model.cleanup;
         task.depends_on =
             model.parents.iter().map(|(parent, condition)| (task_id(*parent), *condition)).collect();
+        if model.becomes.is_some() {
+            task.matrix = BTreeMap::from([("n".to_owned(), Axis::Object("list".to_owned()))]);
+        } else if model.instances > 1 {
+            task.matrix = BTreeMap::from([("n".to_owned(), numbers(model.instances).into())]);
+        }
+        task.retry = (model.attempts > 1).then(|| Retry {
+            attempts: model.attempts,
+            backoff: Span::from_secs(1),
+            factor: 2.0,
+            max_backoff: Span::from_secs(60),
+            on: model.on.iter().map(ToString::to_string).collect(),
+            exit_codes: Vec::new(),
+        });
         task
     };
     Pipeline {
@@ -47,37 +60,45 @@ fn pipeline(tasks: &[ModelTask]) -> Pipeline {
     }
 }
 
+fn numbers(count: usize) -> Vec<String> {
+    (0..count).map(|value| value.to_string()).collect()
+}
+
+/// The graph once the late matrix of that group is known.
+fn fanned(plan: &Plan, tasks: &[ModelTask], group: usize) -> Plan {
+    let values = BTreeMap::from([("n".to_owned(), numbers(tasks[group].becomes.unwrap_or(0)))]);
+    plan.fan_out(&pipeline(tasks), u32::try_from(group).unwrap(), &values).unwrap()
+}
+
 /// What the driver would have written.
 struct Records {
     run: RunRecord,
     tasks: BTreeMap<u32, TaskRunRecord>,
+    ids: Vec<TaskId>,
 }
 
 impl Records {
-    fn new(tasks: usize) -> Self {
+    fn new(tasks: usize, wanted: &Wanted) -> Self {
+        let place = |place: &usize| u32::try_from(*place).unwrap();
+        let set = |places: &[usize]| places.iter().map(place).collect::<TaskSet>();
         let pipeline =
             PipelineRef { namespace: Namespace::default_name(), pipeline: PipelineId::new("p").unwrap() };
         let run = RunRecord {
-            id: pipeline.run(RunNumber(1)),
-            version: VersionNumber(1),
-            state: RunState::Queued,
-            cause: Cause::Completed,
-            actor: Actor::System,
-            trigger: "manual".to_owned(),
-            variables: BTreeMap::new(),
-            idempotency_key: None,
-            created: Timestamp::default(),
-            started: None,
-            ended: None,
-            deadline: None,
-            cancel: None,
             tasks: u32::try_from(tasks).unwrap(),
+            chosen: (!wanted.chosen.is_empty()).then(|| set(&wanted.chosen)),
+            retry: (!wanted.reused.is_empty()).then(|| RetryOf {
+                run: RunNumber(7),
+                reused: set(&wanted.reused),
+                answers: BTreeMap::new(),
+            }),
+            ..RunRecord::new(pipeline.run(RunNumber(1)), Timestamp::default())
         };
-        Self { run, tasks: BTreeMap::new() }
+        Self { run, tasks: BTreeMap::new(), ids: Vec::new() }
     }
 
     fn task(&mut self, task: u32) -> &mut TaskRunRecord {
-        let id = self.run.id.task(task_id(task as usize));
+        let id =
+            self.run.id.task(self.ids.get(task as usize).cloned().unwrap_or_else(|| task_id(task as usize)));
         self.tasks.entry(task).or_insert_with(|| TaskRunRecord {
             id,
             state: TaskState::Waiting,
@@ -87,6 +108,7 @@ impl Records {
             started: None,
             ended: None,
             exit_code: None,
+            fan_out: None,
         })
     }
 
@@ -97,7 +119,9 @@ impl Records {
             Decision::Task { task, state, cause, exit_code } => {
                 let record = self.task(*task);
                 assert!(!record.state.is_terminal(), "INV-9: an end is final");
-                assert!(rank(*state) >= rank(record.state), "INV-10: {} after {}", state, record.state);
+                let again = matches!(cause, Cause::WaitingForRetry { .. });
+                let forwards = rank(*state) >= rank(record.state);
+                assert!(forwards || again, "INV-10: {} after {}", state, record.state);
                 (record.state, record.cause, record.exit_code) = (*state, cause.clone(), *exit_code);
             }
             Decision::Start(task, attempt) => {
@@ -105,7 +129,11 @@ impl Records {
                 record.attempts.push(AttemptId::from_u128(u128::from(*attempt)));
                 assert_eq!(record.attempts.len(), *attempt as usize, "INV-16: one attempt after the other");
             }
-            Decision::Want(_) | Decision::Unwant(_) | Decision::Free(_) | Decision::Stop(..) => {}
+            Decision::Want(_)
+            | Decision::Unwant(_)
+            | Decision::Free(_)
+            | Decision::Stop(..)
+            | Decision::Rest(..) => {}
         }
     }
 }
@@ -126,19 +154,33 @@ struct Bench {
     plan: Arc<Plan>,
     records: Records,
     waiting_for_slot: BTreeSet<u32>,
+    /// The attempts that were to be killed.
+    killed: BTreeSet<(u32, u32)>,
     slots: i64,
     ended: bool,
 }
 
 impl Bench {
     fn new(tasks: &[ModelTask]) -> Self {
-        let plan = Arc::new(Plan::new(&pipeline(tasks), Duration::from_secs(60)).unwrap());
+        let plan = Plan::new(&pipeline(tasks), Duration::from_secs(60)).unwrap();
+        Self::on(Arc::new(plan), tasks, Wanted::default())
+    }
+
+    /// On a graph some of whose late matrices are known already.
+    fn on(plan: Arc<Plan>, tasks: &[ModelTask], wanted: Wanted) -> Self {
+        let mut records = Records::new(plan.count(), &wanted);
+        records.ids = plan.tasks.iter().map(|task| task.id.clone()).collect();
+        let mut model = Model::new(tasks.to_vec(), wanted);
+        let mut known: Vec<_> = plan.groups.iter().filter(|group| !group.fanned.is_empty()).collect();
+        known.sort_by_key(|group| group.fanned.start);
+        known.iter().for_each(|group| model.fan_out(group.own.start as usize));
         Self {
-            machine: RunMachine::new(Arc::clone(&plan)),
-            model: Model::new(tasks.to_vec()),
+            machine: RunMachine::new(Arc::clone(&plan), &records.run),
+            model,
             plan,
-            records: Records::new(tasks.len()),
+            records,
             waiting_for_slot: BTreeSet::new(),
+            killed: BTreeSet::new(),
             slots: 0,
             ended: false,
         }
@@ -148,11 +190,20 @@ impl Bench {
     fn tell(&mut self, fact: Fact, event: Option<Event>) {
         let is_slot = matches!(fact, Fact::Slot(_));
         let observed = match &fact {
-            Fact::Ended(_, _, Cause::ExitCode(code)) => Some(*code),
+            Fact::Ended(_, _, Cause::ExitCode(code)) | Fact::EndedInTime(_, _, Cause::ExitCode(code)) => {
+                Some(*code)
+            }
             _ => None,
         };
         self.slots += i64::from(is_slot);
         let cancelled = self.records.run.cancel.is_some();
+        if let Fact::FannedOut(task, attempt, plan) = &fact
+            && self.machine.is_under_way(*task, *attempt)
+        {
+            self.plan = Arc::clone(plan);
+            self.records.run.tasks = u32::try_from(plan.count()).unwrap();
+            self.records.ids = plan.tasks.iter().map(|task| task.id.clone()).collect();
+        }
         let decisions = self.machine.apply(fact);
         if let Some(event) = event {
             self.model.step(event);
@@ -169,13 +220,15 @@ impl Bench {
         let is_slot = matches!(decision, Decision::Free(_));
         assert!(!self.ended || is_slot, "INV-7: nothing follows the end of the run: {decision:?}");
         match decision {
-            Decision::Start(task, _) => {
-                for (parent, condition) in &self.plan.task(*task).parents {
+            Decision::Start(task, attempt) => {
+                for (parent, condition) in self.plan.parents_of(*task) {
                     let state =
-                        self.records.tasks.get(parent).map_or(TaskState::Waiting, |parent| parent.state);
+                        self.records.tasks.get(&parent).map_or(TaskState::Waiting, |parent| parent.state);
                     assert!(condition.holds(state), "INV-1, INV-2: {condition} of a parent that is {state}");
                 }
-                let cleanup = self.plan.task(*task).cleanup;
+                let cleanup = self.plan.group_of(*task).cleanup;
+                let limit = self.plan.group_of(*task).retry.as_ref().map_or(1, |rule| rule.attempts);
+                assert!(*attempt <= limit, "INV-38: attempt {attempt} of {limit}");
                 assert!(!cancelled || cleanup, "INV-35: a start after the cancel");
             }
             Decision::Task { state, exit_code, .. } => {
@@ -184,6 +237,7 @@ impl Bench {
             }
             Decision::Run(state, _) => self.ended = state.is_terminal(),
             Decision::Free(_) => self.slots -= 1,
+            Decision::Stop(task, attempt, true) => drop(self.killed.insert((*task, *attempt))),
             _ => {}
         }
     }
@@ -211,7 +265,8 @@ impl Bench {
             let record = self.records.tasks.get(&number);
             let state = record.map_or(TaskState::Waiting, |record| record.state);
             assert_eq!(state, self.model.task_state(task), "task {task}");
-            if state == TaskState::Skipped {
+            // reading an empty list is no attempt of the author's task
+            if state == TaskState::Skipped && !self.plan.reads_values(number) {
                 let attempts = record.map_or(0, |record| record.attempts.len());
                 assert_eq!(attempts, 0, "INV-3: a skipped task has no attempt");
             }
@@ -219,13 +274,34 @@ impl Bench {
         let holding = |place: &&Place| matches!(place, Place::Asked(_) | Place::Running(_));
         let holders = self.model.places.iter().filter(holding).count();
         assert_eq!(self.slots, i64::try_from(holders).unwrap(), "INV-27: slots");
-        self.restart();
+        let again = self.restart();
+        let force = self.records.run.cancel.as_ref().is_some_and(|cancel| cancel.force);
+        for (number, place) in (0_u32..).zip(&self.model.places) {
+            // what cleans up may have begun behind the wish
+            if let Place::Asked(Some(why)) | Place::Running(Some(why)) = place
+                && (*why == Why::Cancel || !self.model.task(number as usize).cleanup)
+            {
+                let attempt = self.attempt(number as usize);
+                assert_eq!(self.killed.contains(&(number, attempt)), force, "force kills, and nothing else");
+                assert!(again.under_way().contains(&Decision::Stop(number, attempt, force)), "INV-24");
+            }
+        }
     }
 
     /// INV-24: the machine that is rebuilt from records is the machine that wrote them.
-    fn restart(&self) {
+    fn restart(&self) -> RunMachine {
         let tasks = self.records.tasks.iter().map(|(task, record)| (*task, record));
-        let again = RunMachine::restore(&self.plan, &self.records.run, tasks).unwrap();
+        let mut again = RunMachine::restore(&self.plan, &self.records.run, tasks).unwrap();
+        for (place, at) in (0_u32..).zip(&self.model.places) {
+            // how much of a rest is over is told again
+            if let Place::Resting { rested, away } = at {
+                let attempt = u32::try_from(self.records.tasks[&place].attempts.len()).unwrap();
+                let told = [(rested, Fact::Rested(place, attempt)), (away, Fact::PutAway(place, attempt))];
+                for (_, fact) in told.into_iter().filter(|(is, _)| **is) {
+                    assert!(again.apply(fact).is_empty());
+                }
+            }
+        }
         assert_eq!(again, self.machine);
         let wanted: BTreeSet<u32> = again
             .under_way()
@@ -236,6 +312,7 @@ impl Bench {
             })
             .collect();
         assert_eq!(wanted, self.waiting_for_slot);
+        again
     }
 
     fn attempt(&self, task: usize) -> u32 {
@@ -264,16 +341,67 @@ impl Bench {
     }
 
     fn over(&mut self, task: usize, outcome: Outcome) {
+        self.over_as(task, outcome, false);
+    }
+
+    fn over_as(&mut self, task: usize, outcome: Outcome, in_time: bool) {
         let (number, attempt) = (u32::try_from(task).unwrap(), self.attempt(task));
+        if attempt > 1 {
+            // late news of a former attempt
+            self.tell(Fact::Ended(number, attempt - 1, Cause::ExitCode(0)), None);
+            self.tell(Fact::Started(number, attempt - 1), None);
+            self.tell(Fact::Overdue(number, attempt - 1, Duration::from_secs(1)), None);
+        }
         if attempt > 0 {
+            let reads = outcome == Outcome::Zero && self.model.reads_values(task);
             let fact = match outcome {
+                Outcome::Zero if reads => {
+                    let group = self.model.of[task];
+                    // a second reading would be of another run
+                    let known = !self.plan.groups[group].fanned.is_empty();
+                    let plan = if known { self.plan.as_ref().clone() } else { self.fanned(group) };
+                    Fact::FannedOut(number, attempt, Arc::new(plan))
+                }
                 Outcome::CannotStart => Fact::Refused(number, attempt, "no".to_owned()),
+                other if in_time => Fact::EndedInTime(number, attempt, cause(other)),
                 other => Fact::Ended(number, attempt, cause(other)),
             };
-            self.tell(fact.clone(), Some(Event::Over(task, outcome)));
+            let seen = in_time && outcome != Outcome::CannotStart;
+            let event = match (reads, seen) {
+                (true, _) => Event::FannedOut(task),
+                (false, true) => Event::OverInTime(task, outcome),
+                (false, false) => Event::Over(task, outcome),
+            };
+            self.tell(fact.clone(), Some(event));
             // the same once more, and one about an attempt that is not there
             self.tell(fact, None);
             self.tell(Fact::Ended(number, attempt + 1, Cause::ExitCode(0)), None);
+        }
+    }
+
+    fn fanned(&self, group: usize) -> Plan {
+        fanned(&self.plan, &self.model.tasks, group)
+    }
+
+    /// How the task at a place ends: the same, whatever place it has got.
+    fn outcome(&self, task: usize, outcomes: &[Outcome]) -> Outcome {
+        let first =
+            self.model.read_by[task].and_then(|by| self.model.read_by.iter().position(|at| *at == Some(by)));
+        outcomes[first.map_or(task, |first| self.model.of[task] + task - first) % outcomes.len()]
+    }
+
+    /// The former attempt is put away, or its backoff is over; also if nobody rests.
+    fn rest(&mut self, task: usize, away: bool) {
+        let (number, attempt) = (u32::try_from(task).unwrap(), self.attempt(task));
+        if attempt > 0 {
+            let (fact, event) = if away {
+                (Fact::PutAway(number, attempt), Event::PutAway(task))
+            } else {
+                (Fact::Rested(number, attempt), Event::Rested(task))
+            };
+            self.tell(fact, Some(event));
+            self.tell(Fact::Rested(number, attempt + 1), None);
+            self.tell(Fact::PutAway(number, attempt - 1), None);
         }
     }
 
@@ -304,14 +432,17 @@ impl Bench {
             3 | 4 => self.deadline(task),
             5 => self.start(task, false),
             6..=14 => self.start(task, true),
-            15..=21 => self.started(task),
+            15..=17 => self.started(task),
+            18 | 19 => self.rest(task, false),
+            20 | 21 => self.rest(task, true),
             22 => {
                 // a slot for somebody who does not want one comes back
                 if !self.machine.wants_slot(u32::try_from(task).unwrap()) {
                     self.tell(Fact::Slot(u32::try_from(task).unwrap()), None);
                 }
             }
-            _ => self.over(task, outcomes[task]),
+            23 | 24 => self.over_as(task, self.outcome(task, outcomes), true),
+            _ => self.over(task, self.outcome(task, outcomes)),
         }
     }
 
@@ -320,18 +451,22 @@ impl Bench {
         self.tell(Fact::Admitted, Some(Event::Admitted));
         let mut rounds = 0;
         while !self.machine.state().is_terminal() {
-            for task in order {
-                self.start(*task, true);
-                self.over(*task, outcomes[*task]);
+            let more = order.len()..self.plan.count();
+            for task in order.iter().copied().chain(more) {
+                self.start(task, true);
+                self.over(task, self.outcome(task, outcomes));
+                self.rest(task, false);
+                self.rest(task, true);
             }
             rounds += 1;
-            assert!(rounds <= self.plan.count() + 1, "INV-30: the run comes to an end");
+            assert!(rounds <= 3 * self.plan.count() + 1, "INV-30: the run comes to an end");
         }
         assert_eq!(self.slots, 0, "INV-27: nothing is held at the end");
     }
 
-    fn ends(&self) -> (RunState, Vec<TaskState>) {
-        let states = (0..self.plan.count()).map(|task| self.model.task_state(task)).collect();
+    fn ends(&self) -> (RunState, BTreeMap<TaskId, TaskState>) {
+        let tasks = self.plan.tasks.iter().enumerate();
+        let states = tasks.map(|(place, task)| (task.id.clone(), self.model.task_state(place))).collect();
         (self.machine.state(), states)
     }
 }
@@ -358,11 +493,25 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     ]
 }
 
+/// What a task is made of: edges, conditions, whether it may fail, whether it cleans up, density; combinations, attempts, ends, and
+/// how many tasks it becomes late.
+type Drawn = (u64, u64, u8, u8, u64, (usize, u32, usize, usize));
+
 fn graph() -> impl Strategy<Value = Vec<ModelTask>> {
-    let task = (any::<u64>(), any::<u64>(), 0_u8..8, 0_u8..5, 1_u64..5);
+    let task = (
+        any::<u64>(),
+        any::<u64>(),
+        0_u8..8,
+        0_u8..5,
+        1_u64..5,
+        (0_usize..8, 0_u32..6, 0_usize..16, 0_usize..16),
+    );
     proptest::collection::vec(task, 1..14).prop_map(|tasks| {
         let one =
-            |(number, (edges, conditions, allow, cleanup, density)): (usize, &(u64, u64, u8, u8, u64))| {
+            |(number, (edges, conditions, allow, cleanup, density, (many, attempts, on, becomes))): (
+                usize,
+                &Drawn,
+            )| {
                 let is_parent = |parent: &usize| (edges >> (parent * 3)) % 5 < *density - 1;
                 let condition = |parent: usize| {
                     // mostly the usual one, so that graphs do not die early
@@ -375,14 +524,67 @@ fn graph() -> impl Strategy<Value = Vec<ModelTask>> {
                 };
                 let parents =
                     (0..number).filter(is_parent).map(|parent| (parent, condition(parent))).collect();
-                ModelTask { parents, allow_failure: *allow == 0, cleanup: *cleanup == 0 }
+                let ends = [TaskState::Failed, TaskState::Errored, TaskState::Lost, TaskState::TimedOut];
+                ModelTask {
+                    parents,
+                    allow_failure: *allow == 0,
+                    cleanup: *cleanup == 0,
+                    instances: if *becomes < 4 { 1 } else { many.saturating_sub(4).max(1) },
+                    becomes: (*becomes < 4).then_some(*becomes),
+                    attempts: attempts.saturating_sub(2).max(1),
+                    on: (0..4).filter(|bit| on & (1 << bit) != 0).map(|bit| ends[bit]).collect(),
+                }
             };
         tasks.iter().enumerate().map(one).collect()
     })
 }
 
+/// A run as it is asked for: mostly all of it.
+fn asked(tasks: &[ModelTask], (part, seed): (u8, u64)) -> Bench {
+    let plan = Plan::new(&pipeline(tasks), Duration::from_secs(60)).unwrap();
+    let pick = |seed: u64| task_id(usize::try_from(seed % tasks.len() as u64).unwrap());
+    let places = |plan: &Plan, set: &TaskSet| {
+        (0..plan.count()).filter(|at| set.contains(u32::try_from(*at).unwrap())).collect()
+    };
+    let selection = match part {
+        0 => {
+            Selection { only: vec![pick(seed), pick(seed >> 8)], with_parents: true, ..Selection::default() }
+        }
+        1 => Selection { from: vec![pick(seed)], with_parents: true, ..Selection::default() },
+        2 => return retried(tasks, plan, seed),
+        _ => Selection::default(),
+    };
+    let chosen = plan.choose(&selection).unwrap().map(|set| places(&plan, &set)).unwrap_or_default();
+    Bench::on(Arc::new(plan), tasks, Wanted { chosen, reused: Vec::new() })
+}
+
+/// The retry of a run all of whose late matrices had become something.
+fn retried(tasks: &[ModelTask], plan: Plan, seed: u64) -> Bench {
+    let late = (0..tasks.len()).rev().filter(|group| tasks[*group].becomes.is_some());
+    let former = late.fold(plan, |plan, group| fanned(&plan, tasks, group));
+    let state = |place: u32| {
+        let empty = former.reads_values(place) && former.group_of(place).fanned.is_empty();
+        match (seed >> (place % 60)) & 7 {
+            0 => TaskState::Failed,
+            1 => TaskState::Skipped,
+            _ if empty => TaskState::Skipped,
+            _ => TaskState::Succeeded,
+        }
+    };
+    let reused = former.reusable(&[], state).unwrap();
+    let plan = former.kept(&reused);
+    let reused = former.places_in(&plan, &reused);
+    let reused = (0..plan.count()).filter(|at| reused.contains(u32::try_from(*at).unwrap())).collect();
+    Bench::on(Arc::new(plan), tasks, Wanted { chosen: Vec::new(), reused })
+}
+
+/// How many histories are tried: what `GOFER_HISTORIES` says, for a night of them; else as many as a build has time for.
+fn histories() -> u32 {
+    std::env::var("GOFER_HISTORIES").map_or(2000, |number| number.parse().unwrap())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(histories()))]
 
     /// INV-1..4, 7..10, 12, 24, 27, 35, 36: after every step of any history the machine stands where the model stands.
     #[test]
@@ -391,8 +593,9 @@ proptest! {
         outcomes in proptest::collection::vec(outcome(), 14),
         picks in proptest::collection::vec(any::<u32>(), 0..80),
         early in any::<bool>(),
+        part in (0_u8..6, any::<u64>()),
     ) {
-        let mut bench = Bench::new(&tasks);
+        let mut bench = asked(&tasks, part);
         bench.tell(Fact::Held("the limit".to_owned()), None);
         if !early {
             bench.tell(Fact::Admitted, Some(Event::Admitted));
@@ -400,7 +603,7 @@ proptest! {
         for pick in picks {
             bench.do_one(pick, &outcomes);
         }
-        let order: Vec<usize> = (0..tasks.len()).collect();
+        let order: Vec<usize> = (0..bench.plan.count()).collect();
         bench.drain(&outcomes, &order);
     }
 
@@ -409,10 +612,11 @@ proptest! {
     fn the_order_of_independent_facts_does_not_matter(
         tasks in graph(),
         outcomes in proptest::collection::vec(outcome(), 14),
-        order in Just((0..14_usize).collect::<Vec<_>>()).prop_shuffle(),
+        order in Just((0..42_usize).collect::<Vec<_>>()).prop_shuffle(),
     ) {
-        let forwards: Vec<usize> = (0..tasks.len()).collect();
-        let shuffled: Vec<usize> = order.into_iter().filter(|task| *task < tasks.len()).collect();
+        let count: usize = tasks.iter().map(|task| task.instances).sum();
+        let forwards: Vec<usize> = (0..count).collect();
+        let shuffled: Vec<usize> = order.into_iter().filter(|task| *task < count).collect();
         let (mut one, mut other) = (Bench::new(&tasks), Bench::new(&tasks));
         one.drain(&outcomes, &forwards);
         other.drain(&outcomes, &shuffled);
@@ -424,13 +628,15 @@ fn chain(length: usize) -> Vec<ModelTask> {
     let parents = |number: usize| {
         number.checked_sub(1).map(|parent| (parent, Condition::Successful)).into_iter().collect()
     };
-    (0..length).map(|n| ModelTask { parents: parents(n), allow_failure: false, cleanup: false }).collect()
+    (0..length)
+        .map(|n| ModelTask { parents: parents(n), instances: 1, attempts: 1, ..ModelTask::default() })
+        .collect()
 }
 
 #[test]
 fn a_chain_of_ten_thousand_is_skipped_at_once() {
     let plan = Arc::new(Plan::new(&pipeline(&chain(10_000)), Duration::ZERO).unwrap());
-    let mut machine = RunMachine::new(plan);
+    let mut machine = RunMachine::new(plan, &Records::new(1, &Wanted::default()).run);
     machine.apply(Fact::Admitted);
     machine.apply(Fact::Slot(0));
     machine.apply(Fact::Ended(0, 1, Cause::ExitCode(1)));
@@ -447,14 +653,14 @@ fn a_cycle_is_no_plan() {
 #[test]
 fn records_of_another_version_are_refused() {
     let plan = Arc::new(Plan::new(&pipeline(&chain(2)), Duration::ZERO).unwrap());
-    let records = Records::new(3);
+    let records = Records::new(3, &Wanted::default());
     assert!(RunMachine::restore(&plan, &records.run, std::iter::empty()).is_err());
 }
 
 #[test]
 fn a_run_that_ended_without_its_tasks_is_refused() {
     let plan = Arc::new(Plan::new(&pipeline(&chain(2)), Duration::ZERO).unwrap());
-    let mut records = Records::new(2);
+    let mut records = Records::new(2, &Wanted::default());
     records.run.state = RunState::Succeeded;
     assert!(RunMachine::restore(&plan, &records.run, std::iter::empty()).is_err());
 }
@@ -488,7 +694,7 @@ fn an_exit_behind_the_cancel_is_cancelled_and_keeps_its_code() {
 fn what_an_attempt_waits_for_is_told_until_it_runs_or_is_to_end() {
     let plan = Arc::new(Plan::new(&pipeline(&chain(1)), Duration::ZERO).unwrap());
     let waits = |attempt| Fact::Waits(0, attempt, Cause::FetchingImage("alpine:3".to_owned()));
-    let mut machine = RunMachine::new(plan);
+    let mut machine = RunMachine::new(plan, &Records::new(1, &Wanted::default()).run);
     machine.apply(Fact::Admitted);
     assert!(machine.apply(waits(0)).is_empty(), "there is no attempt yet");
     machine.apply(Fact::Slot(0));

@@ -7,19 +7,18 @@ use async_trait::async_trait;
 use bollard::models::ContainerSummary;
 use futures_util::{StreamExt, stream};
 use gofer_backend::{BackendInfo, ErrorKind, Owner, Result};
-use gofer_container::Place;
+use gofer_container::{DockerConfig, KIND, Place, labels};
 use gofer_scheduler::{
-    Capabilities, Exec, Images, LogCursor, LogStream, Removed, Scheduler, Started, TaskExit, TaskSpec,
+    Capabilities, Exec, Files, Images, LogCursor, LogStream, Removed, Scheduler, Started, TaskExit, TaskSpec,
     TaskStatus, TaskSummary,
 };
 use gofer_types::{AttemptId, Timestamp};
 
-use crate::config::DockerConfig;
-use crate::error::{KIND, error};
+use crate::error::error;
 use crate::fetched::{self, Fetched};
 use crate::seen::{Seen, Stage, handle};
 use crate::shared::Shared;
-use crate::{ending, events, labels, reader, start};
+use crate::{ending, events, reader, start};
 
 /// How many ended containers are looked at at the same time for a list.
 const LOOKS_AT_ONCE: usize = 8;
@@ -110,7 +109,7 @@ impl DockerScheduler {
     }
 
     /// Runs to its end, also when nobody waits for it.
-    async fn carried_out<T: Send + 'static>(
+    pub(crate) async fn carried_out<T: Send + 'static>(
         &self,
         operation: &'static str,
         work: impl Future<Output = Result<T>> + Send + 'static,
@@ -137,6 +136,7 @@ impl Scheduler for DockerScheduler {
             sandbox: true,
             survives_restart: true,
             exec: true,
+            files: true,
         }
     }
 
@@ -185,6 +185,10 @@ impl Scheduler for DockerScheduler {
     }
 
     fn exec(&self) -> Option<&dyn Exec> {
+        Some(self)
+    }
+
+    fn files(&self) -> Option<&dyn Files> {
         Some(self)
     }
 

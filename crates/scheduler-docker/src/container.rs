@@ -8,14 +8,13 @@ use bollard::models::{
     MountType, MountVolumeOptions, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
 use gofer_backend::{BackendError, ErrorKind, Owner, Result};
+use gofer_container::{DockerConfig, LEAST_MEMORY, labels};
 use gofer_scheduler::TaskSpec;
 use gofer_task_init as init;
 use gofer_types::AttemptId;
 
-use crate::config::{DockerConfig, LEAST_MEMORY};
 use crate::error::error;
 use crate::images::check_name;
-use crate::labels;
 
 /// The kernel takes no longer single argument or variable.
 const LONGEST_WORD: usize = 128 << 10;

@@ -8,9 +8,7 @@ use std::io;
 
 use bollard::errors::Error as Vendor;
 use gofer_backend::{BackendError, ErrorKind, RetryAdvice};
-
-/// The kind of this scheduler, as in `kind = "docker"` and in `info`.
-pub const KIND: &str = "docker";
+use gofer_container::{KIND, failed_fetch};
 
 /// An error with the place where it arose.
 pub(crate) fn error(kind: ErrorKind, operation: &'static str, message: impl Into<String>) -> BackendError {
@@ -81,7 +79,7 @@ pub(crate) fn said(message: &str) -> String {
 /// What a failed fetch means. `status` is the engine's answer where it was one, else nothing: the fetch had begun.
 /// `known` is whether credentials were sent: the registry's words are the same with wrong ones and with none.
 pub(crate) fn of_image((image, known): (&str, bool), status: Option<u16>, message: &str) -> BackendError {
-    let (kind, told) = match image_kind(status, &message.to_lowercase()) {
+    let (kind, told) = match failed_fetch(status, &message.to_lowercase()) {
         (ErrorKind::Unauthenticated, _) if !known => {
             (ErrorKind::Unauthenticated, "the registry asks for credentials")
         }
@@ -92,41 +90,6 @@ pub(crate) fn of_image((image, known): (&str, bool), status: Option<u16>, messag
         // Nothing was started: whatever failed may be tried again, and the engine bounds how often.
         ErrorKind::Exhausted | ErrorKind::Unavailable => fault.retry(RetryAdvice::Later { after: None }),
         _ => fault,
-    }
-}
-
-/// The words are those of the engine and of the registries' own protocol.
-const IMAGE_WORDS: [(&str, ErrorKind, &str); 19] = [
-    ("no space left on device", ErrorKind::Exhausted, "the engine's disk is full"),
-    ("disk quota exceeded", ErrorKind::Exhausted, "the engine's disk is full"),
-    ("toomanyrequests", ErrorKind::Unavailable, "the registry answers no more requests for now"),
-    ("incorrect username or password", ErrorKind::Unauthenticated, "the registry refuses the credentials"),
-    ("no basic auth credentials", ErrorKind::Unauthenticated, "the registry refuses the credentials"),
-    ("unauthorized", ErrorKind::Unauthenticated, "the registry refuses the credentials"),
-    ("denied: ", ErrorKind::PermissionDenied, "the registry refuses access"),
-    ("invalid reference format", ErrorKind::InvalidInput, "the name of the image is malformed"),
-    ("manifest unknown", ErrorKind::InvalidInput, "there is no such image"),
-    ("not found", ErrorKind::InvalidInput, "there is no such image"),
-    ("does not exist", ErrorKind::InvalidInput, "there is no such image"),
-    ("no matching manifest", ErrorKind::InvalidInput, "there is no such image for this platform"),
-    ("connection refused", ErrorKind::Unavailable, "the registry cannot be reached"),
-    ("no such host", ErrorKind::Unavailable, "the registry cannot be reached"),
-    ("i/o timeout", ErrorKind::Unavailable, "the registry cannot be reached"),
-    ("connection reset", ErrorKind::Unavailable, "the registry cannot be reached"),
-    ("network is unreachable", ErrorKind::Unavailable, "the registry cannot be reached"),
-    ("client.timeout exceeded", ErrorKind::Unavailable, "the registry does not answer"),
-    ("tls: ", ErrorKind::Unavailable, "the registry cannot be trusted or speaks no TLS"),
-];
-
-fn image_kind(status: Option<u16>, words: &str) -> (ErrorKind, &'static str) {
-    let known = IMAGE_WORDS.iter().find(|(word, ..)| words.contains(word));
-    match (known, status) {
-        (Some((_, kind, told)), _) => (*kind, *told),
-        (None, Some(400)) => (ErrorKind::InvalidInput, "the name of the image is malformed"),
-        (None, Some(404)) => (ErrorKind::InvalidInput, "there is no such image"),
-        (None, Some(401)) => (ErrorKind::Unauthenticated, "the registry refuses the credentials"),
-        (None, Some(403)) => (ErrorKind::PermissionDenied, "the registry refuses access"),
-        (None, _) => (ErrorKind::Unavailable, "the image could not be fetched"),
     }
 }
 

@@ -20,11 +20,11 @@ use bollard::query_parameters::EventsOptions;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use gofer_backend::{ErrorKind, Result};
+use gofer_container::labels;
 use gofer_container::needs_record;
 use gofer_types::AttemptId;
 
 use crate::error::{error, translate};
-use crate::labels;
 use crate::shared::{Shared, engine_time};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);

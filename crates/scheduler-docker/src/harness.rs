@@ -13,16 +13,17 @@ use async_trait::async_trait;
 use bollard::query_parameters::{DownloadFromContainerOptionsBuilder, RemoveVolumeOptions, TopOptions};
 use futures_util::TryStreamExt;
 use gofer_backend::{ErrorKind, Owner, Result};
+use gofer_container::DockerConfig;
+use gofer_container::labels;
 use gofer_scheduler::conformance::shell::Places;
 use gofer_scheduler::conformance::{Harness, Step};
 use gofer_scheduler::{Images, Scheduler, TaskSpec};
 use tokio::sync::OnceCell;
 
 use crate::backend::DockerScheduler;
-use crate::config::DockerConfig;
 use crate::error::error;
 use crate::shared::Shared;
-use crate::{images, init, labels};
+use crate::{images, init};
 
 /// Where tasks and suite meet, in a container.
 const MEETING: &str = "/gofer-suite";

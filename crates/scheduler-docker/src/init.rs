@@ -11,13 +11,13 @@ use bollard::query_parameters::{
     ListVolumesOptionsBuilder, RemoveVolumeOptions, UploadToContainerOptionsBuilder,
 };
 use gofer_backend::{ErrorKind, Result};
+use gofer_container::labels;
 use gofer_task_init::{FOLDER, PROGRAM};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, OnceCell};
 
 use crate::container::volume;
 use crate::error::error;
-use crate::labels;
 use crate::shared::{Shared, engine_time};
 
 static BINARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/init"));

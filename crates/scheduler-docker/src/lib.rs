@@ -19,29 +19,30 @@
 //! **Guests.** A container gets no capability but those that the operator adds, no new privileges, limits on memory,
 //! processes and files, no path of the host, and never the engine's socket.
 //!
+//! **Files** are laid into a container that was created and has not run, where nothing of its image is overwritten, and
+//! taken from one that has ended. The start of such a container is that of every other.
+//!
 //! **Fetched images** are the engine's; their digest is told with the start. The credentials of a registry go to the engine
 //! with each fetch and are kept nowhere. An image that is there is used by every task that names it.
 
 mod backend;
 mod book;
 mod client;
-mod config;
 mod container;
 mod ending;
 mod error;
 mod events;
 mod exec;
 mod fetched;
+mod files;
 #[cfg(feature = "harness")]
 pub mod harness;
 mod images;
 mod init;
-mod labels;
 mod reader;
 mod seen;
 mod shared;
 mod start;
 
 pub use backend::DockerScheduler;
-pub use config::{DEFAULT_SOCKET, DockerConfig, LEAST_LOG, Registry};
-pub use error::KIND;
+pub use gofer_container::{DEFAULT_SOCKET, DockerConfig, KIND, LEAST_LOG, Registry};

@@ -4,7 +4,7 @@ use bollard::models::{ContainerInspectResponse, ContainerState};
 use gofer_backend::Owner;
 use gofer_types::Timestamp;
 
-use crate::labels;
+use gofer_container::labels;
 
 /// A container of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub(crate) struct Seen {
     pub(crate) digest: String,
     /// The digest of the image that it runs, as its start told it.
     pub(crate) image: String,
+    /// Where the task starts.
+    pub(crate) workdir: String,
     pub(crate) stage: Stage,
 }
 
@@ -51,6 +53,7 @@ pub(crate) fn of(owner: &Owner, answer: ContainerInspectResponse) -> Option<Seen
         container: answer.id.unwrap_or_default(),
         digest: labels.get(labels::DIGEST).cloned().unwrap_or_default(),
         image: labels.get(labels::IMAGE_DIGEST).cloned().or(answer.image).unwrap_or_default(),
+        workdir: config.working_dir.filter(|path| !path.is_empty()).unwrap_or_else(|| "/".to_owned()),
         stage: stage(answer.state.unwrap_or_default()),
     })
 }

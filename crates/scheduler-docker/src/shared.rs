@@ -7,6 +7,8 @@ use bollard::query_parameters::{
     InspectContainerOptions, ListContainersOptions, RemoveContainerOptionsBuilder,
 };
 use gofer_backend::{ErrorKind, Owner, Result};
+use gofer_container::DockerConfig;
+use gofer_porter::Carriers;
 use gofer_scheduler::{Removed, Turns};
 use gofer_types::AttemptId;
 use tokio::sync::Semaphore;
@@ -15,7 +17,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::book::Book;
 use crate::client::Client;
-use crate::config::DockerConfig;
 use crate::error::error;
 use crate::fetched::Fetched;
 use crate::init::InitVolume;
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     removed: Mutex<Removed>,
     /// Whoever has the turn of an id is the only one that starts, ends or removes what stands under it.
     pub(crate) turns: Turns,
+    /// Whoever carries files. The turn of laying lasts as long as archives come, so it is another one, and taken first.
+    pub(crate) carriers: Carriers,
 }
 
 impl Shared {
@@ -62,6 +65,7 @@ impl Shared {
             closing: CancellationToken::new(),
             removed: Mutex::new(removed),
             turns: Turns::default(),
+            carriers: Carriers::default(),
         }
     }
 
@@ -108,7 +112,7 @@ impl Shared {
     ) -> Result<Vec<bollard::models::ContainerSummary>> {
         let options = ListContainersOptions {
             all: true,
-            filters: Some(crate::labels::filter(&self.owner)),
+            filters: Some(gofer_container::labels::filter(&self.owner)),
             ..ListContainersOptions::default()
         };
         let list = |docker: bollard::Docker| async move { docker.list_containers(Some(options)).await };

@@ -21,19 +21,13 @@ use crate::shared::Shared;
 
 /// Starts a task. Carried out to its end, also when nobody waits.
 pub(crate) async fn start(shared: Arc<Shared>, id: AttemptId, spec: TaskSpec) -> Result<Started> {
-    container::check(&spec)?;
-    refuse_removed(&shared, &id)?;
-    let image = images::inspect(&shared, &spec.image).await?;
-    if let Some(image) = &image {
-        // Before the turn: this may take long, and others may want theirs.
-        shared.init.ensure(&shared, image.id.as_deref().unwrap_or_default()).await?;
-    }
+    let image = ready(&shared, &id, &spec, "start").await?;
     let _turn = shared.turns.take(&id).await;
-    refuse_removed(&shared, &id)?;
+    refuse_removed(&shared, &id, "start")?;
     let Some(image) = image else { return without_image(&shared, &id, &spec).await };
     let image_id = image.id.clone().unwrap_or_default();
     let digest = images::digest(&image, &spec.image);
-    let body = body(&shared, &id, (&spec, &digest), &image)?;
+    let body = body(&shared, &id, &spec, &image)?;
     match create(&shared, &id, body).await {
         Ok(container) => {
             run(&shared, &id, (&container, &image_id)).await?;
@@ -45,22 +39,45 @@ pub(crate) async fn start(shared: Arc<Shared>, id: AttemptId, spec: TaskSpec) ->
     }
 }
 
-fn refuse_removed(shared: &Shared, id: &AttemptId) -> Result<()> {
-    if shared.removed().contains(id) { Err(conflict("this id was removed", id)) } else { Ok(()) }
+/// The image of a task that may be started, if it is there; then our first process is at the engine too. It may take long
+/// and is no business of whoever has the turn.
+pub(crate) async fn ready(
+    shared: &Arc<Shared>,
+    id: &AttemptId,
+    spec: &TaskSpec,
+    operation: &'static str,
+) -> Result<Option<ImageInspect>> {
+    container::check(spec)?;
+    refuse_removed(shared, id, operation)?;
+    let image = images::inspect(shared, &spec.image).await?;
+    if let Some(image) = &image {
+        shared.init.ensure(shared, image.id.as_deref().unwrap_or_default()).await?;
+    }
+    Ok(image)
 }
 
-fn conflict(why: &'static str, id: &AttemptId) -> BackendError {
-    error(ErrorKind::Conflict, "start", why).with("id", id)
+pub(crate) fn refuse_removed(shared: &Shared, id: &AttemptId, operation: &'static str) -> Result<()> {
+    let removed = shared.removed().contains(id);
+    if removed { Err(conflict(operation, "this id was removed", id)) } else { Ok(()) }
+}
+
+pub(crate) fn conflict(operation: &'static str, why: &'static str, id: &AttemptId) -> BackendError {
+    error(ErrorKind::Conflict, operation, why).with("id", id)
+}
+
+pub(crate) fn no_image(operation: &'static str, spec: &TaskSpec) -> BackendError {
+    let message = "the image is not there: it has to be fetched first";
+    error(ErrorKind::NotFound, operation, message).with("image", &spec.image)
 }
 
 fn started(outcome: StartOutcome, container: &str, image: Option<String>) -> Started {
     Started { outcome, handle: handle(container), image, notes: Vec::new() }
 }
 
-fn body(
+pub(crate) fn body(
     shared: &Shared,
     id: &AttemptId,
-    (spec, image_digest): (&TaskSpec, &str),
+    spec: &TaskSpec,
     image: &ImageInspect,
 ) -> Result<ContainerCreateBody> {
     let none = ImageConfig::default();
@@ -70,7 +87,7 @@ fn body(
         spec,
         config: &shared.config,
         image: image.id.as_deref().unwrap_or(&spec.image),
-        image_digest,
+        image_digest: &images::digest(image, &spec.image),
         defaults: image.config.as_ref().unwrap_or(&none),
         init_volume: shared.init.name(),
     })
@@ -80,15 +97,12 @@ fn body(
 async fn without_image(shared: &Shared, id: &AttemptId, spec: &TaskSpec) -> Result<Started> {
     match shared.look(id, "start").await {
         Ok(_) => adopt(shared, id, spec).await,
-        Err(fault) if fault.kind() == ErrorKind::NotFound => {
-            let message = "the image is not there: it has to be fetched first";
-            Err(error(ErrorKind::NotFound, "start", message).with("image", &spec.image))
-        }
+        Err(fault) if fault.kind() == ErrorKind::NotFound => Err(no_image("start", spec)),
         Err(fault) => Err(fault),
     }
 }
 
-async fn create(shared: &Shared, id: &AttemptId, body: ContainerCreateBody) -> Result<String> {
+pub(crate) async fn create(shared: &Shared, id: &AttemptId, body: ContainerCreateBody) -> Result<String> {
     let options = CreateContainerOptionsBuilder::default().name(id.as_str()).build();
     let create = |docker: bollard::Docker| async move { docker.create_container(Some(options), body).await };
     shared.client.call("create", create).await.map(|created| created.id)
@@ -98,7 +112,7 @@ async fn create(shared: &Shared, id: &AttemptId, body: ContainerCreateBody) -> R
 async fn adopt(shared: &Shared, id: &AttemptId, spec: &TaskSpec) -> Result<Started> {
     let seen = match shared.look(id, "start").await {
         Ok(Some(seen)) => seen,
-        Ok(None) => return Err(conflict("this id belongs to another owner", id)),
+        Ok(None) => return Err(conflict("start", "this id belongs to another owner", id)),
         Err(fault) if fault.kind() == ErrorKind::NotFound => {
             // It went between two looks. Nothing of this start is there, and it may be asked for again.
             return Err(error(ErrorKind::Unavailable, "start", "the container went away").with("id", id));
@@ -106,7 +120,7 @@ async fn adopt(shared: &Shared, id: &AttemptId, spec: &TaskSpec) -> Result<Start
         Err(fault) => return Err(fault),
     };
     if seen.digest != spec.digest {
-        return Err(conflict("this id stands for another task", id));
+        return Err(conflict("start", "this id stands for another task", id));
     }
     if let Stage::Created(_) = seen.stage {
         run(shared, id, (&seen.container, &seen.image)).await?;
@@ -128,19 +142,25 @@ async fn run(shared: &Shared, id: &AttemptId, (container, image): (&str, &str)) 
         Err(_) => refusal,
     };
     // It can never run as it is; nothing of it is left behind.
-    discard(shared, container).await?;
+    discard(shared, container, "start").await?;
     Err(error(ErrorKind::InvalidInput, "start", refusal).with("id", id))
 }
 
 /// Removes a container that has not run; not by force, for an earlier call may have started it just now.
-async fn discard(shared: &Shared, container: &str) -> Result<()> {
+pub(crate) async fn discard(shared: &Shared, container: &str, operation: &'static str) -> Result<()> {
     let removed = shared.discard(container, false).await;
-    removed.map_err(|fault| match fault.kind() {
-        ErrorKind::Conflict => {
-            error(ErrorKind::Unavailable, "start", "it was started meanwhile").source(fault)
+    removed.map_err(|fault| passing(fault, operation))
+}
+
+/// What the engine finds in its way, or no longer, is none of our answers: an earlier call is still being carried out there,
+/// and the next look will see what became of it.
+pub(crate) fn passing(fault: BackendError, operation: &'static str) -> BackendError {
+    match fault.kind() {
+        ErrorKind::Conflict | ErrorKind::NotFound => {
+            error(ErrorKind::Unavailable, operation, "it changed meanwhile").source(fault)
         }
         _ => fault,
-    })
+    }
 }
 
 /// Nothing if it runs or has run; else why it never can.
@@ -165,7 +185,7 @@ async fn try_to_run(shared: &Shared, id: &AttemptId, container: &str) -> Result<
         Stage::Created(why) if why.is_empty() => Ok(Some(fault.message().to_owned())),
         Stage::Created(why) if may_pass(&why) => {
             // Nothing of it ran, and the same may be asked for again once there is room.
-            discard(shared, container).await?;
+            discard(shared, container, "start").await?;
             let fault = error(ErrorKind::Exhausted, "start", said(&why)).with("id", id);
             Err(fault.retry(RetryAdvice::Later { after: None }))
         }

@@ -23,24 +23,26 @@ use std::time::Duration;
 
 use consumer::{LIMIT, end_of, output_of, told};
 use futures_util::future::{LocalBoxFuture, join_all};
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use gofer_artefacts::Limits;
 use gofer_backend::{ErrorKind, Owner, Result};
-use gofer_scheduler::{Scheduler, StartOutcome, Started, TaskSpec, TaskStatus};
+use gofer_scheduler::{Files, Scheduler, StartOutcome, Started, TaskSpec, TaskStatus};
 use gofer_scheduler_docker::{DockerConfig, DockerScheduler};
 use gofer_testkit::docker::Docker;
 use gofer_testkit::{Waiter, World};
 use gofer_types::AttemptId;
 use libtest_mimic::{Arguments, Trial};
 use proxy::{Fault, Proxy};
-use scene::{AT_ONCE, LONG, SHORT, Scene, sh};
+use scene::{AT_ONCE, LONG, SHORT, Scene, archive_of_one_file, sh};
 
 type Case = fn(String) -> LocalBoxFuture<'static, ()>;
 
-const CASES: [(&str, Case); 14] = [
+const CASES: [(&str, Case); 15] = [
     ("a_call_that_is_never_answered_ends_at_its_deadline", |url| Box::pin(silent_calls(url))),
     ("a_stop_whose_signals_are_not_answered_goes_on_until_one_is", |url| Box::pin(silent_kills(url))),
     ("a_start_that_was_answered_badly_is_repeated_and_runs_once", |url| Box::pin(ambiguous_starts(url))),
     ("a_start_that_the_engine_refused_at_first_works_later", |url| Box::pin(refused_starts(url))),
+    ("files_are_laid_and_taken_again_when_the_engine_broke_off", |url| Box::pin(broken_files(url))),
     ("a_delay_within_the_deadline_is_no_error", |url| Box::pin(delays(url))),
     ("an_answer_that_is_cut_in_half_is_no_answer", |url| Box::pin(halves(url))),
     ("a_stream_of_events_that_is_cut_off_is_followed_anew", |url| Box::pin(cut_events(url))),
@@ -148,6 +150,48 @@ async fn ambiguous_starts(url: String) {
             assert_eq!(scene.direct.list().await.unwrap().len(), 2, "{what}");
             scene.tidy().await;
         }
+    }
+}
+
+async fn broken_files(url: String) {
+    use Fault::{Half, LoseAnswer, Refuse, SilenceAfterwards};
+    let faults = [
+        ("POST", "/containers/create", LoseAnswer),
+        // What an earlier call began is still being carried out.
+        ("POST", "/containers/create", Refuse(409)),
+        ("DELETE", "/containers/", Refuse(409)),
+        ("HEAD", "/archive", Refuse(500)),
+        ("PUT", "/archive", Refuse(500)),
+        ("PUT", "/archive", Refuse(404)),
+        ("PUT", "/archive", LoseAnswer),
+        ("PUT", "/archive", SilenceAfterwards),
+        ("GET", "/archive", Half),
+    ];
+    let limits = Limits::default();
+    for (method, path, fault) in faults {
+        let scene = Scene::new(&url, Duration::from_secs(5)).await;
+        let (id, spec) = (scene.id(), TaskSpec { workdir: Some("/work".to_owned()), ..sh("cat a") });
+        // It is made anew.
+        scene.hurt.lay(&id, &spec, archive_of_one_file(), &limits).await.unwrap();
+        scene.proxy.fault(method, path, fault, 1);
+        let lay = || async {
+            let answer = scene.hurt.lay(&id, &spec, archive_of_one_file(), &limits).await;
+            answer
+                .inspect_err(|fault| assert!(fault.kind().outcome_unknown(), "{}", fault.chain()))
+                .map_err(|f| f.chain())
+        };
+        Waiter::new("the laying").limit(LIMIT).until(lay).await;
+        scene.hurt.start(&id, &spec).await.unwrap();
+        assert_eq!(told(&end_of(&scene.hurt, &id).await), "code 0", "{method} {path} {fault:?}");
+        assert_eq!(output_of(&scene.hurt, &id).await.0, "once\n", "{method} {path} {fault:?}");
+        let take = || async {
+            let taken = scene.hurt.take(&id, &["a".to_owned()], &limits).await;
+            let taken = taken.map_err(|fault| fault.chain())?;
+            taken.try_collect::<Vec<_>>().await.map(|parts| parts.concat()).map_err(|fault| fault.chain())
+        };
+        assert!(Waiter::new("the taking").limit(LIMIT).until(take).await.len() > 1024);
+        assert_eq!(scene.proxy.met(), 1, "{method} {path} {fault:?}");
+        scene.tidy().await;
     }
 }
 

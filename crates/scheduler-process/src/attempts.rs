@@ -1,7 +1,8 @@
 //! The folders of the attempts: what is on the disk, and what it means.
 //!
 //! `<root>/<attempt id>/` holds
-//! - `spec`: who asked for what; written by the scheduler before a shim is started, whole or not at all;
+//! - `spec`: who asked for what; written by the scheduler before a shim is started, whole or not at all. Its lock is the
+//!   right to start the task, or to change what it starts with;
 //! - `sock`: the claim. A shim listens at a socket of its own and then renames it to this name, which succeeds for one shim
 //!   only, ever. So whoever finds it and is refused there knows that the shim has died; and however often a shim is
 //!   started, one runs the task;
@@ -19,9 +20,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gofer_backend::Owner;
+pub(crate) use gofer_porter::directory::{delete, rename_once};
 use gofer_scheduler::TaskSpec;
 use gofer_types::{AttemptId, Cause, Timestamp};
-use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use crate::host::{self, ShimIdentity};
@@ -48,6 +50,9 @@ pub(crate) struct SpecRecord {
     pub(crate) boot: String,
     /// For people.
     pub(crate) labels: BTreeMap<String, String>,
+    /// The directory that it starts in, as it was asked for.
+    #[serde(default)]
+    pub(crate) workdir: Option<String>,
 }
 
 /// What stands under an id.
@@ -117,6 +122,7 @@ impl Attempts {
             created: host::now(),
             boot: self.boot.clone(),
             labels: spec.labels.clone(),
+            workdir: spec.workdir.clone(),
         };
         let folder = self.folder(id);
         let new = self.put(&folder, SPEC, &serde_json::to_vec(&record)?)?;
@@ -175,6 +181,7 @@ impl Attempts {
             created: Timestamp::default(),
             boot: self.boot.clone(),
             labels: BTreeMap::new(),
+            workdir: None,
         }
     }
 
@@ -240,36 +247,6 @@ impl Attempts {
     }
 }
 
-/// Deletes a folder with all that a task left there.
-pub(crate) fn delete(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            open_up(folder)?;
-            fs::remove_dir_all(folder)
-        }
-        answer => answer,
-    }
-}
-
-/// Gives ourselves the right to delete what a task has made read-only. Follows no link.
-fn open_up(folder: &Path) -> io::Result<()> {
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let handle = rustix::fs::open(&folder, flags, rustix::fs::Mode::empty())?;
-        // A handle of this kind takes no fchmod, but its path in /proc cannot be exchanged behind our back.
-        let through = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&handle));
-        fs::set_permissions(&through, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
-        for entry in fs::read_dir(&through)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                folders.push(folder.join(entry.file_name()));
-            }
-        }
-    }
-    Ok(())
-}
-
 fn lost(why: &str) -> ExitRecord {
     ExitRecord { cause: Cause::Lost(why.to_owned()), at: host::now(), pid: 0, unwritten: 0 }
 }
@@ -285,15 +262,6 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
-/// Renames, unless the new name is taken. False if it is.
-pub(crate) fn rename_once(from: &Path, to: &Path) -> io::Result<bool> {
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Ok(()) => Ok(true),
-        Err(rustix::io::Errno::EXIST) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
 /// The content of a small file; nothing if there is none.
 fn read_small(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = match open(path) {
@@ -306,7 +274,7 @@ fn read_small(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-fn is_there(path: &Path) -> io::Result<bool> {
+pub(crate) fn is_there(path: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 use gofer_backend::{BackendInfo, ErrorKind, Owner, Result};
 use gofer_scheduler::{
-    Capabilities, LogCursor, LogStream, Scheduler, Started, TaskExit, TaskSpec, TaskStatus, TaskSummary,
+    Capabilities, Files, LogCursor, LogStream, Scheduler, Started, TaskExit, TaskSpec, TaskStatus,
+    TaskSummary,
 };
 use gofer_types::{AttemptId, Cause};
 
@@ -30,7 +31,7 @@ const LOOKS_AT_ONCE: usize = 16;
 /// Dropping it ends no task: whoever opens the same root again finds them.
 #[derive(Debug)]
 pub struct ProcessScheduler {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Drop for ProcessScheduler {
@@ -137,7 +138,7 @@ impl Scheduler for ProcessScheduler {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { memory_limit: true, survives_restart: true, ..Capabilities::default() }
+        Capabilities { memory_limit: true, survives_restart: true, files: true, ..Capabilities::default() }
     }
 
     async fn check(&self) -> Result<()> {
@@ -245,5 +246,9 @@ impl Scheduler for ProcessScheduler {
         let summaries = stream::iter(ids).map(|id| self.summary(id)).buffer_unordered(LOOKS_AT_ONCE);
         let summaries: Vec<Result<TaskSummary>> = summaries.filter_map(std::future::ready).collect().await;
         summaries.into_iter().collect()
+    }
+
+    fn files(&self) -> Option<&dyn Files> {
+        Some(self)
     }
 }

@@ -1,8 +1,7 @@
 //! From what the engine asks for to what a shim is told, or why that can never run here.
 
-use std::path::{Component, Path};
-
 use gofer_backend::{ErrorKind, Result};
+use gofer_porter::workplace::is_fit;
 use gofer_scheduler::TaskSpec;
 
 use crate::config::ProcessConfig;
@@ -26,7 +25,10 @@ pub(crate) fn plan(config: &ProcessConfig, spec: &TaskSpec) -> Result<Launch> {
     if texts.map(String::len).sum::<usize>() > MAX_ALL {
         return Err(invalid("the arguments and the environment together are larger than 6 MiB"));
     }
-    check_workdir(spec.workdir.as_deref())?;
+    if let Some(workdir) = spec.workdir.as_deref().filter(|workdir| !is_fit(workdir)) {
+        let fault = invalid("the work directory is not a path without `..`");
+        return Err(fault.with("workdir", format!("{workdir:?}")));
+    }
     let memory = spec.limits.memory.map(gofer_types::ByteSize::get);
     if memory.is_some_and(|memory| memory < MIN_MEMORY) {
         return Err(invalid("a memory limit below 8MiB cannot be kept"));
@@ -104,17 +106,6 @@ fn check_environment(spec: &TaskSpec) -> Result<()> {
         };
         return Err(
             invalid(complaint).with("name", format!("{:?}", name.chars().take(80).collect::<String>()))
-        );
-    }
-    Ok(())
-}
-
-fn check_workdir(workdir: Option<&str>) -> Result<()> {
-    let Some(workdir) = workdir else { return Ok(()) };
-    let leaves = Path::new(workdir).components().any(|component| component == Component::ParentDir);
-    if workdir.is_empty() || workdir.contains('\0') || workdir.len() > 4000 || leaves {
-        return Err(
-            invalid("the work directory is not a path without `..`").with("workdir", format!("{workdir:?}"))
         );
     }
     Ok(())

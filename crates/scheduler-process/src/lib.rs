@@ -13,6 +13,8 @@
 //! dies, at whatever moment, and however many start the same attempt: one shim has it. The loss of power is another matter:
 //! see [`ProcessConfig::sync_starts`].
 //!
+//! **Files** lie in the work directory, whole, before a task starts. In an absolute one nothing is laid: it is the host's.
+//!
 //! **The end.** A task has ended when its main process has; what is left of its processes is killed then, also where it has
 //! detached itself. A shim that is killed is noticed: its task is lost, and what is left of its session is killed.
 //!
@@ -25,6 +27,7 @@ mod attempts;
 mod backend;
 mod config;
 mod error;
+mod files;
 mod frame;
 #[cfg(feature = "harness")]
 pub mod harness;

@@ -20,6 +20,7 @@ use crate::config::ProcessConfig;
 use crate::error::{error, host};
 use crate::live::{Connection, End, Follower, Live, pair};
 use crate::protocol::{ExitRecord, FromShim};
+use gofer_porter::Carriers;
 use gofer_scheduler::{Removed, Turns};
 
 /// How long a shim may take to say who it is. It answers at once unless the host stands still.
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     live: Mutex<HashMap<AttemptId, Live>>,
     /// Whoever holds the turn of an id is the only one of this scheduler that changes what stands under it.
     pub(crate) turns: Turns,
+    /// Whoever carries files. The turn of laying is taken first.
+    pub(crate) carriers: Carriers,
     /// Wakes whoever waits for a task that was asked for and that nobody has started yet.
     pub(crate) settled: Notify,
     pub(crate) tracker: TaskTracker,
@@ -73,6 +76,7 @@ impl Shared {
             removed: Mutex::new(removed),
             live: Mutex::default(),
             turns: Turns::default(),
+            carriers: Carriers::default(),
             settled: Notify::new(),
             tracker: TaskTracker::new(),
             closing: CancellationToken::new(),

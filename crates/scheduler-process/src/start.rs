@@ -23,7 +23,6 @@ const LOOKS: usize = 8;
 const ANSWER: Duration = Duration::from_secs(60);
 
 /// What stands on the disk after preparing a start.
-#[expect(clippy::large_enum_variant, reason = "there is one per start, and not for long")]
 enum Prepared {
     /// A shim was started for this record, and waits to be told what to run.
     Shim(SpecRecord, Connection, Child),
@@ -35,9 +34,7 @@ enum Prepared {
 pub(crate) async fn start(shared: Arc<Shared>, id: AttemptId, spec: TaskSpec) -> Result<Started> {
     let launch = launch::plan(&shared.config, &spec)?;
     let _turn = shared.turns.take(&id).await;
-    if shared.removed().contains(&id) {
-        return Err(conflict(&id, "this id was removed"));
-    }
+    refuse_removed("start", &shared, &id)?;
     if let Some(live) = shared.live(&id) {
         return adopted(&id, &spec, &live.record, live.pid);
     }
@@ -60,20 +57,31 @@ pub(crate) async fn start(shared: Arc<Shared>, id: AttemptId, spec: TaskSpec) ->
 
 /// Makes the folder and the record, and starts a shim; unless a shim has claimed the task.
 fn prepare(shared: &Shared, id: &AttemptId, spec: &TaskSpec) -> io::Result<Prepared> {
+    match prepared(shared, id, spec)? {
+        // Files were laid, or a server died after it had written the record. Its shim may still be on the way: only one
+        // claims the task.
+        Look::Unclaimed(record) if record.digest == spec.digest => {
+            let (connection, child) = shared.spawn_shim(id)?;
+            Ok(Prepared::Shim(record, connection, child))
+        }
+        look => Ok(Prepared::Known(look)),
+    }
+}
+
+/// What stands on the disk under an id, once there is a folder with a record; the record is made if there is none.
+pub(crate) fn prepared(shared: &Shared, id: &AttemptId, spec: &TaskSpec) -> io::Result<Look> {
     let attempts = &shared.attempts;
     for _ in 0..LOOKS {
         let look = if attempts.make(id)? { Look::Blank } else { attempts.look(id)? };
-        let record = match look {
+        match look {
             // Taken away between the two calls.
-            Look::Absent => None,
-            Look::Blank => attempts.record(id, spec)?,
-            // A server died after it had written the record. Its shim may still be on the way: only one claims the task.
-            Look::Unclaimed(record) if record.digest == spec.digest => Some(record),
-            look => return Ok(Prepared::Known(look)),
-        };
-        if let Some(record) = record {
-            let (connection, child) = shared.spawn_shim(id)?;
-            return Ok(Prepared::Shim(record, connection, child));
+            Look::Absent => {}
+            Look::Blank => {
+                if let Some(record) = attempts.record(id, spec)? {
+                    return Ok(Look::Unclaimed(record));
+                }
+            }
+            look => return Ok(look),
         }
     }
     Err(io::Error::other("another server keeps changing the folder of the task"))
@@ -160,9 +168,9 @@ async fn known(shared: &Arc<Shared>, id: &AttemptId, spec: &TaskSpec, look: Look
             Found::Starting(_) => Err(never_started()),
         },
         Look::Unclaimed(record) if record.digest != spec.digest => {
-            Err(conflict(id, "this id stands for another task"))
+            Err(conflict("start", id, "this id stands for another task"))
         }
-        Look::Foreign => Err(conflict(id, "this id belongs to another owner")),
+        Look::Foreign => Err(conflict("start", id, "this id belongs to another owner")),
         Look::Unclaimed(_) | Look::Blank | Look::Absent => Err(never_started()),
     }
 }
@@ -179,13 +187,18 @@ fn never_started() -> BackendError {
     error(ErrorKind::Unavailable, "start", "the shim died before it had claimed the task")
 }
 
-fn conflict(id: &AttemptId, why: &str) -> BackendError {
-    error(ErrorKind::Conflict, "start", why).with("id", id)
+pub(crate) fn refuse_removed(operation: &'static str, shared: &Shared, id: &AttemptId) -> Result<()> {
+    let removed = shared.removed().contains(id);
+    if removed { Err(conflict(operation, id, "this id was removed")) } else { Ok(()) }
+}
+
+pub(crate) fn conflict(operation: &'static str, id: &AttemptId, why: &str) -> BackendError {
+    error(ErrorKind::Conflict, operation, why).with("id", id)
 }
 
 fn adopted(id: &AttemptId, spec: &TaskSpec, record: &SpecRecord, pid: u32) -> Result<Started> {
     if record.digest != spec.digest {
-        return Err(conflict(id, "this id stands for another task"));
+        return Err(conflict("start", id, "this id stands for another task"));
     }
     Ok(answered(spec, StartOutcome::Adopted, pid))
 }

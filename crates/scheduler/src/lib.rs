@@ -6,6 +6,8 @@
 //!   kept until [`Scheduler::remove`].
 //! - **Tasks outlive the server.** A new instance of the scheduler finds everything an old one started.
 //! - **No silent loss of output.** Every byte, or a gap with its size and cause.
+//! - **Whole files.** Where it takes files, a task finds all that was laid for it or is not started, and what is taken is what
+//!   it left.
 //! - **Only its own.** Nothing that does not carry the owner's mark is seen or touched.
 //!
 //! Dropping the future of any call ends the waiting and nothing else; [`Scheduler::stop`] is the only way to end a task.
@@ -18,6 +20,8 @@ pub mod conformance;
 pub mod exec;
 #[cfg(feature = "fake")]
 pub mod fake;
+mod file_errors;
+pub mod files;
 pub mod images;
 mod removed;
 mod turns;
@@ -31,6 +35,8 @@ use gofer_backend::{BackendInfo, Result};
 use gofer_types::AttemptId;
 
 pub use exec::{Exec, ExecInput, ExecOutput, ExecRequest, ExecSession, TerminalSize};
+pub use file_errors::{HostErrors, not_laid, not_taken};
+pub use files::{Archive, FileStream, Files};
 pub use images::{Image, ImageProgress, Images};
 pub use removed::{KEPT as REMOVED_KEPT, Removed};
 pub use turns::Turns;
@@ -98,6 +104,11 @@ pub trait Scheduler: Debug + Send + Sync + 'static {
 
     /// Fetching the images of tasks, where this scheduler runs them.
     fn images(&self) -> Option<&dyn Images> {
+        None
+    }
+
+    /// Laying files before the start of tasks and taking them behind their end, where this scheduler can.
+    fn files(&self) -> Option<&dyn Files> {
         None
     }
 }

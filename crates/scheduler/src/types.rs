@@ -196,4 +196,6 @@ pub struct Capabilities {
     pub survives_restart: bool,
     /// Running tasks can be entered: [`Scheduler::exec`](crate::Scheduler::exec) answers something.
     pub exec: bool,
+    /// Tasks are given files and leave some: [`Scheduler::files`](crate::Scheduler::files) answers something.
+    pub files: bool,
 }

@@ -1,16 +1,21 @@
 //! What the fake promises to the tests of everything above it, beyond the suite.
 
 #![expect(dead_code, reason = "the harness is shared with the suite, and only its clock is used here")]
+#![expect(clippy::unwrap_used, reason = "a test that fails panics")]
 
 mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use gofer_artefacts::Limits;
 use gofer_backend::{ErrorKind, Owner};
-use gofer_scheduler::fake::{FakeBackend, FakeScheduler};
-use gofer_scheduler::{Image, Images, LogCursor, LogItem, Scheduler, StartOutcome, TaskSpec, TaskStatus};
+use gofer_scheduler::fake::{FakeBackend, FakeFile, FakeScheduler};
+use gofer_scheduler::{
+    Archive, Files, Image, Images, LogCursor, LogItem, Scheduler, StartOutcome, TaskSpec, TaskStatus,
+};
 use gofer_types::{AttemptId, Cause};
 use support::HostClock;
 
@@ -141,4 +146,65 @@ async fn a_scripted_image_vanishes_between_fetch_and_start() {
     assert_eq!(fake.start(&id(), &spec).await.unwrap_err().kind(), ErrorKind::NotFound);
     fetch(&fake, &spec).await.0.unwrap();
     assert_eq!(fake.start(&id(), &spec).await.unwrap().outcome, StartOutcome::Created);
+}
+
+fn archive(name: &str, bytes: &Bytes) -> Archive {
+    Archive { name: name.to_owned(), bytes: stream::iter([Ok(bytes.clone())]).boxed() }
+}
+
+/// What a task with this script leaves at these paths.
+async fn left(fake: &FakeScheduler, id: &AttemptId, script: &str, paths: &[&str]) -> Bytes {
+    fake.start(id, &spec(script)).await.unwrap();
+    let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
+    let parts = fake.take(id, &paths, &Limits::default()).await.unwrap();
+    Bytes::from(parts.try_collect::<Vec<_>>().await.unwrap().concat())
+}
+
+async fn said(fake: &FakeScheduler, id: &AttemptId) -> String {
+    let chunks: Vec<_> = fake.logs(id, LogCursor::start()).await.unwrap().collect().await;
+    let text = chunks.into_iter().map(|chunk| match chunk.unwrap().item {
+        LogItem::Data { bytes, .. } => String::from_utf8_lossy(&bytes).into_owned(),
+        LogItem::Gap { .. } => String::new(),
+    });
+    text.collect()
+}
+
+#[tokio::test]
+async fn what_one_task_leaves_another_is_given() {
+    let (backend, fake) = connect();
+    let bytes = left(&fake, &id(), "program=bin/app:text,file=dist/a:b", &["bin", "dist/a"]).await;
+    let second = AttemptId::from_u128(2);
+    let spec = spec("need=bin/app,show=bin/app,print=,show=dist,show=x");
+    fake.lay(&second, &spec, vec![archive("app", &bytes)], &Limits::default()).await.unwrap();
+    assert_eq!(fake.inspect(&second).await.unwrap(), TaskStatus::Starting);
+    fake.start(&second, &spec).await.unwrap();
+    assert_eq!(said(&fake, &second).await, "program\ntext\ndirectory\nnothing\n");
+    fake.remove(&second).await.unwrap();
+    let laid = backend.laid(&second).unwrap();
+    let app = FakeFile::File { content: Bytes::from_static(b"text"), executable: true };
+    assert_eq!(laid["bin/app"], app);
+    assert_eq!(laid.keys().collect::<Vec<_>>(), ["bin", "bin/app", "dist", "dist/a"]);
+}
+
+#[tokio::test]
+async fn a_task_that_needs_what_nobody_laid_ends_and_says_so() {
+    let (_, fake) = connect();
+    fake.start(&id(), &spec("need=dist/a,print=never")).await.unwrap();
+    assert_eq!(fake.wait(&id()).await.unwrap().cause, Cause::ExitCode(66));
+    assert_eq!(said(&fake, &id()).await, "dist/a is not there\n");
+}
+
+#[tokio::test]
+async fn scripted_faults_of_files_have_no_effect() {
+    let (backend, fake) = connect();
+    let spec = spec("file=a:b,lay_error_once=unavailable,take_error_once=exhausted");
+    let lay = async || fake.lay(&AttemptId::from_u128(1), &spec, Vec::new(), &Limits::default()).await;
+    assert_eq!(lay().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(backend.laid(&id()), None);
+    lay().await.unwrap();
+    fake.start(&id(), &spec).await.unwrap();
+    let id = id();
+    let take = async || fake.take(&id, &["a".to_owned()], &Limits::default()).await.map(drop);
+    assert_eq!(take().await.unwrap_err().kind(), ErrorKind::Exhausted);
+    take().await.unwrap();
 }

@@ -6,7 +6,8 @@
     feature = "storage-redb",
     feature = "storage-sled",
     feature = "scheduler-process",
-    feature = "scheduler-docker"
+    feature = "scheduler-docker",
+    feature = "object-store-files"
 ))]
 use gofer_config::{Complaint, Instance};
 #[cfg(any(feature = "storage-redb", feature = "storage-sled"))]
@@ -16,7 +17,8 @@ use gofer_storage::Storage;
     feature = "storage-redb",
     feature = "storage-sled",
     feature = "scheduler-process",
-    feature = "scheduler-docker"
+    feature = "scheduler-docker",
+    feature = "object-store-files"
 ))]
 use crate::registry::{Opening, Place};
 
@@ -31,7 +33,7 @@ pub fn shim_main() -> Option<std::process::ExitCode> {
 }
 
 /// Runs what blocks where it may block.
-#[cfg(any(feature = "storage-redb", feature = "storage-sled"))]
+#[cfg(any(feature = "storage-redb", feature = "storage-sled", feature = "object-store-files"))]
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> gofer_backend::Result<T> + Send + 'static,
 ) -> gofer_backend::Result<T> {
@@ -56,6 +58,16 @@ pub(crate) fn sled(instance: &Instance, place: &Place) -> Result<Opening<dyn Sto
     config.validate().map_err(|error| instance.refuse("cache", error.message()))?;
     let (name, data_dir) = (instance.name.clone(), place.data_dir.clone());
     Ok(Box::pin(blocking(move || gofer_storage_sled::open(&name, &config, &data_dir))))
+}
+
+#[cfg(feature = "object-store-files")]
+pub(crate) fn files(
+    instance: &Instance,
+    place: &Place,
+) -> Result<Opening<dyn gofer_object_store::ObjectStore>, Complaint> {
+    let config: gofer_object_store_files::Config = instance.settings()?;
+    let (name, data_dir) = (instance.name.clone(), place.data_dir.clone());
+    Ok(Box::pin(blocking(move || gofer_object_store_files::open(&name, &config, &data_dir))))
 }
 
 /// The settings of a scheduler of processes, with what comes from elsewhere.

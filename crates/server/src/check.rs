@@ -80,8 +80,8 @@ fn find<'a>(config: &'a Config, name: &str) -> Result<&'a Instance, CheckError> 
     if let Some(instance) = config.scheduler.get(name) {
         return Ok(instance);
     }
-    Err(match config.storage.get(name) {
-        Some(storage) => not_yet(storage),
+    Err(match config.storage.get(name).or_else(|| config.objects.get(name)) {
+        Some(other) => not_yet(other),
         None => {
             let known = config.scheduler.instances.iter().map(|one| one.name.clone()).collect();
             CheckError::NoSuch { name: name.to_owned(), known }
@@ -90,7 +90,7 @@ fn find<'a>(config: &'a Config, name: &str) -> Result<&'a Instance, CheckError> 
 }
 
 fn not_yet(instance: &Instance) -> CheckError {
-    CheckError::NotYet { name: instance.name.clone(), family: instance.family, kind: instance.kind.clone() }
+    CheckError::NotYet { name: instance.name.clone(), family: instance.noun(), kind: instance.kind.clone() }
 }
 
 /// One arm a kind. What is opened here is opened again by every case; once before, so that a wrong setting is told once.

@@ -31,4 +31,4 @@ pub use local::{LocalOptions, LocalServer, local};
 pub use logging::{Logging, LoggingError, install as install_log};
 pub use port::PortHolder;
 pub use registry::has_scheduler;
-pub use wiring::check;
+pub use wiring::{check, supported};

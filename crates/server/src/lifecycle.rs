@@ -59,10 +59,12 @@ pub async fn start(config: Config) -> Result<RunningServer, StartError> {
     let (listen, drain) = (config.server.listen, config.server.drain_timeout.get());
     let data_dir = config.server.data_dir.clone();
     let options = serve_options(&config, Arc::clone(&clock));
+    let kept = wiring::retention_in_words(&config.retention);
     let blueprint = wiring::plan(config, clock).map_err(StartError::Config)?;
     let listener = bind(listen).await?;
     let address = listener.local_addr().map_err(|cause| StartError::Listen { address: listen, cause })?;
     let built = wiring::build(blueprint, address.to_string()).await?;
+    tracing::info!(%address, kept, "the server listens");
     let stop = CancellationToken::new();
     let serving = gofer_api::serve(listener, built.engine.clone(), options, stop.clone().cancelled_owned());
     Ok(RunningServer {

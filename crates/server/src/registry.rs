@@ -9,6 +9,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use gofer_backend::Result;
 use gofer_config::{Complaint, Family, Instance};
+use gofer_object_store::ObjectStore;
 use gofer_scheduler::Scheduler;
 use gofer_storage::Storage;
 use gofer_types::ByteSize;
@@ -58,7 +59,8 @@ const fn left_out<T: ?Sized>(name: &'static str, reason: &'static str) -> Kind<T
     feature = "storage-redb",
     feature = "storage-sled",
     feature = "scheduler-process",
-    feature = "scheduler-docker"
+    feature = "scheduler-docker",
+    feature = "object-store-files"
 )))]
 const WITHOUT: &str = "this binary was built without it";
 const LATER: &str = "it is not there yet";
@@ -90,6 +92,16 @@ fn schedulers() -> Vec<Kind<dyn Scheduler>> {
     ]
 }
 
+fn object_stores() -> Vec<Kind<dyn ObjectStore>> {
+    vec![
+        #[cfg(feature = "object-store-files")]
+        built("files", backends::files),
+        #[cfg(not(feature = "object-store-files"))]
+        left_out("files", WITHOUT),
+        left_out("s3", LATER),
+    ]
+}
+
 /// Whether this binary was built with schedulers of this kind.
 #[must_use]
 pub fn has_scheduler(kind: &str) -> bool {
@@ -101,9 +113,15 @@ pub(crate) fn storage(
     family: &Family,
     place: &Place,
 ) -> std::result::Result<(String, Opening<dyn Storage>), Vec<Complaint>> {
-    let all = plan_family(family, place, &storages())?;
-    let chosen = all.into_iter().find(|(name, _)| *name == family.default);
-    chosen.ok_or_else(Vec::new)
+    plan_default(family, place, &storages())
+}
+
+/// Plans the default object store. The others are only checked: nothing opens them.
+pub(crate) fn objects(
+    family: &Family,
+    place: &Place,
+) -> std::result::Result<(String, Opening<dyn ObjectStore>), Vec<Complaint>> {
+    plan_default(family, place, &object_stores())
 }
 
 /// Plans every scheduler of the configuration.
@@ -112,6 +130,16 @@ pub(crate) fn schedulers_of(
     place: &Place,
 ) -> std::result::Result<Named<dyn Scheduler>, Vec<Complaint>> {
     plan_family(family, place, &schedulers())
+}
+
+fn plan_default<T: ?Sized>(
+    family: &Family,
+    place: &Place,
+    kinds: &[Kind<T>],
+) -> std::result::Result<(String, Opening<T>), Vec<Complaint>> {
+    let all = plan_family(family, place, kinds)?;
+    let chosen = all.into_iter().find(|(name, _)| *name == family.default);
+    chosen.ok_or_else(Vec::new)
 }
 
 fn plan_family<T: ?Sized>(
@@ -160,9 +188,11 @@ mod tests {
         let place = Place { data_dir: "/nowhere".into(), max_log: ByteSize::from_mib(1) };
         let storage = storage(&plan.config.storage, &place).err().unwrap_or_default();
         let schedulers = schedulers_of(&plan.config.scheduler, &place).err().unwrap_or_default();
+        let objects = objects(&plan.config.objects, &place).err().unwrap_or_default();
         storage
             .iter()
             .chain(&schedulers)
+            .chain(&objects)
             .map(|complaint| format!("{} {} {:?}", complaint.code, complaint.message, complaint.hint))
             .collect()
     }
@@ -177,6 +207,16 @@ mod tests {
         let told = complaints_of("[scheduler]\ndefault = \"nomad\"\n[scheduler.nomad]\n");
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(told[0].contains("`nomad`") && told[0].contains("not there yet"), "{told:?}");
+    }
+
+    #[test]
+    fn an_object_store_that_is_not_there_or_has_a_wrong_setting_is_refused() {
+        let told = complaints_of("[objects.s3]\n");
+        assert!(told.len() == 1 && told[0].contains("`s3`") && told[0].contains("not there yet"), "{told:?}");
+        let told = complaints_of("[objects.files]\npth = \"x\"\n");
+        assert!(told.len() == 1 && told[0].contains("pth"), "{told:?}");
+        let told = complaints_of("[objects.main]\nkind = \"minio\"\n");
+        assert!(told.len() == 1 && told[0].contains("object store") && told[0].contains("files"), "{told:?}");
     }
 
     #[test]

@@ -6,8 +6,11 @@ use std::sync::Arc;
 
 use gofer_backend::{BackendError, Clock, ErrorKind};
 use gofer_config::{Complaint, Config};
-use gofer_engine::{Engine, EngineOptions, EngineParts, Schedulers};
+use gofer_engine::queue::{Bounds, Limits, NamespaceLimits, Rate, Weight};
+use gofer_engine::{Engine, EngineOptions, EngineParts, FanLimits, Keep, Retention, Schedulers};
 use gofer_logs::{LogOptions, LogStore};
+use gofer_object_store::ObjectStore;
+use gofer_objects::Objects;
 use gofer_pipeline::{Feature, Supported};
 use gofer_scheduler::Scheduler;
 use gofer_storage::Storage;
@@ -25,6 +28,7 @@ pub(crate) struct Blueprint {
     place: Place,
     storage: (String, Opening<dyn Storage>),
     schedulers: Vec<(SchedulerName, Opening<dyn Scheduler>)>,
+    objects: (String, Opening<dyn ObjectStore>),
     default_scheduler: SchedulerName,
 }
 
@@ -33,15 +37,17 @@ pub(crate) fn plan(config: Config, clock: Arc<dyn Clock>) -> Result<Blueprint, V
     let place = Place { data_dir: config.server.data_dir.clone(), max_log: config.logs.max_bytes_per_task };
     let storage = registry::storage(&config.storage, &place);
     let schedulers = registry::schedulers_of(&config.scheduler, &place).and_then(named);
-    match (storage, schedulers) {
-        (Ok(storage), Ok(schedulers)) => {
+    let objects = registry::objects(&config.objects, &place);
+    match (storage, schedulers, objects) {
+        (Ok(storage), Ok(schedulers), Ok(objects)) => {
             let default = SchedulerName::new(config.scheduler.default.clone());
             let default_scheduler = default.map_err(|_| Vec::new())?;
-            Ok(Blueprint { config, clock, place, storage, schedulers, default_scheduler })
+            Ok(Blueprint { config, clock, place, storage, schedulers, objects, default_scheduler })
         }
-        (storage, schedulers) => {
+        (storage, schedulers, objects) => {
             let mut complaints = storage.err().unwrap_or_default();
             complaints.extend(schedulers.err().unwrap_or_default());
+            complaints.extend(objects.err().unwrap_or_default());
             Err(complaints)
         }
     }
@@ -69,11 +75,12 @@ pub(crate) struct Built {
 
 /// Opens everything, the storage first: its lock tells whether the data directory is ours.
 pub(crate) async fn build(blueprint: Blueprint, address: String) -> Result<Built, StartError> {
-    let Blueprint { config, clock, place, storage, schedulers, default_scheduler } = blueprint;
+    let Blueprint { config, clock, place, storage, schedulers, objects, default_scheduler } = blueprint;
     make_data_dir(&place.data_dir)?;
     let (name, opening) = storage;
     let storage = opening.await.map_err(|cause| StartError::Backend { family: "storage", name, cause })?;
     let logs = LogStore::open(log_options(&config)).await.map_err(StartError::Logs)?;
+    let (objects, limits) = (open_objects(objects).await?, object_limits(&config));
     let mut named = BTreeMap::new();
     for (name, opening) in schedulers {
         let scheduler = opening.await.map_err(|cause| StartError::Backend {
@@ -86,6 +93,7 @@ pub(crate) async fn build(blueprint: Blueprint, address: String) -> Result<Built
     let parts = EngineParts {
         storage: Arc::clone(&storage),
         logs,
+        objects: Objects::new(objects, limits, Arc::clone(&clock)),
         schedulers: Schedulers { default: default_scheduler, named },
         clock,
         new_id: Arc::new(|| Uuid::now_v7().as_u128()),
@@ -98,6 +106,23 @@ pub(crate) async fn build(blueprint: Blueprint, address: String) -> Result<Built
             let _ = storage.close().await;
             Err(StartError::Engine(error))
         }
+    }
+}
+
+async fn open_objects(
+    (name, opening): (String, Opening<dyn ObjectStore>),
+) -> Result<Arc<dyn ObjectStore>, StartError> {
+    opening.await.map_err(|cause| StartError::Backend { family: "object store", name, cause })
+}
+
+fn object_limits(config: &Config) -> gofer_objects::Limits {
+    let limits = &config.limits;
+    gofer_objects::Limits {
+        ring: count(limits.pipeline_objects),
+        object_bytes: limits.max_object_bytes.get(),
+        namespace_bytes: limits.max_object_bytes_per_namespace.get(),
+        run_objects: count(limits.max_objects_per_run),
+        ..gofer_objects::Limits::default()
     }
 }
 
@@ -126,13 +151,22 @@ fn log_options(config: &Config) -> LogOptions {
 fn engine_options(config: &Config, address: String) -> EngineOptions {
     let limits = &config.limits;
     EngineOptions {
-        max_running_tasks: count(limits.max_running_tasks),
-        max_running_runs: count(limits.max_running_runs),
-        max_queued_runs: count(limits.max_queued_runs),
+        retention: retention(&config.retention),
+        objects_of_runs: limits.run_objects_kept_runs,
+        queue: queue_limits(limits),
         default_task_timeout: limits.task_timeout_default,
         max_run_timeout: Some(limits.run_timeout_max),
         stop_grace: limits.stop_grace,
         collect_timeout: config.logs.collect_timeout,
+        fan_out: FanLimits {
+            combinations: count(limits.max_matrix_combinations),
+            tasks: count(limits.max_tasks_per_run),
+        },
+        artefacts: gofer_artefacts::Limits {
+            bytes: limits.max_artefact_bytes,
+            entries: limits.max_artefact_entries.into(),
+            ..gofer_artefacts::Limits::default()
+        },
         max_followers: count(limits.max_followers),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         address,
@@ -141,12 +175,67 @@ fn engine_options(config: &Config, address: String) -> EngineOptions {
     }
 }
 
+/// What is kept, and for how long.
+fn retention(config: &gofer_config::Retention) -> Retention {
+    let bytes = config.logs_bytes_per_pipeline.map(gofer_types::ByteSize::get);
+    Retention {
+        logs: Keep { runs: config.logs_runs, age: config.logs_age, bytes },
+        runs: Keep { runs: config.runs, age: config.runs_age, bytes: None },
+        events: config.events.into(),
+        event_age: config.events_age,
+    }
+}
+
+/// What is kept, for whoever reads the log of the server.
+pub(crate) fn retention_in_words(config: &gofer_config::Retention) -> String {
+    let bound = |number: u32, what: &str| match number {
+        0 => format!("all {what}"),
+        number => format!("the newest {number} {what}"),
+    };
+    let age =
+        |age: Option<gofer_types::Span>| age.map(|age| format!(", no longer than {age}")).unwrap_or_default();
+    format!(
+        "output of {}{}; {}{}; {}{}",
+        bound(config.logs_runs, "runs of each pipeline"),
+        age(config.logs_age),
+        bound(config.runs, "runs of each pipeline"),
+        age(config.runs_age),
+        bound(config.events, "events"),
+        age(config.events_age),
+    )
+}
+
+/// How much may run and wait at once. The configuration has checked the ranges.
+fn queue_limits(limits: &gofer_config::Limits) -> Limits {
+    let own = |limit: Option<u32>| limit.map_or(usize::MAX, count);
+    let namespace = Bounds {
+        running_runs: own(limits.max_running_runs_per_namespace),
+        running_tasks: own(limits.max_running_tasks_per_namespace),
+        queued_runs: own(limits.max_queued_runs_per_namespace),
+    };
+    let weighted = limits.namespace_weights.iter().filter_map(|(name, weight)| {
+        Some((name.clone(), NamespaceLimits { bounds: namespace, weight: Weight::new(*weight).ok()? }))
+    });
+    Limits {
+        server: Bounds {
+            running_runs: count(limits.max_running_runs),
+            running_tasks: count(limits.max_running_tasks),
+            queued_runs: count(limits.max_queued_runs),
+        },
+        namespace,
+        namespaces: weighted.collect(),
+        ageing: limits.priority_ageing.get(),
+        starts: limits.max_starts.and_then(|starts| Rate::new(starts, limits.max_starts_per.get()).ok()),
+    }
+}
+
 fn count(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 /// What this build can do beyond the core of the pipeline language.
-pub(crate) fn supported() -> Supported {
+#[must_use]
+pub fn supported() -> Supported {
     Supported::default().with(Feature::AlwaysPull).with(Feature::RegistryAuth)
 }
 
@@ -154,6 +243,8 @@ pub(crate) fn supported() -> Supported {
 pub(crate) fn pipeline_limits(config: &Config) -> gofer_pipeline::Limits {
     gofer_pipeline::Limits {
         tasks: count(config.limits.max_tasks_per_pipeline),
+        run_tasks: count(config.limits.max_tasks_per_run),
+        matrix_combinations: count(config.limits.max_matrix_combinations),
         timeout_min: config.limits.task_timeout_min,
         timeout_max: config.limits.task_timeout_max,
         ..gofer_pipeline::Limits::default()

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::{AttemptId, Namespace};
 use crate::record::{Actor, Cause};
-use crate::refs::{PipelineRef, RunRef, TaskRef, VersionNumber};
+use crate::refs::{ObjectScope, PipelineRef, RunRef, TaskRef, VersionNumber};
 use crate::state::{RunState, TaskState};
 use crate::time::Timestamp;
 
@@ -115,6 +115,34 @@ pub enum EventKind {
         /// How far it is.
         state: ImageState,
     },
+    /// The output of a run was deleted.
+    LogsDeleted {
+        /// Of which run.
+        run: RunRef,
+    },
+    /// A run was deleted with everything that belonged to it.
+    RunDeleted {
+        /// Which.
+        run: RunRef,
+    },
+    /// An object was put.
+    ObjectPut {
+        /// Where.
+        scope: ObjectScope,
+        /// Under which key.
+        key: String,
+        /// Its size, in bytes.
+        size: u64,
+        /// The keys of the objects that went for it, oldest first; at most 100 are named.
+        evicted: Vec<String>,
+    },
+    /// Somebody deleted an object.
+    ObjectDeleted {
+        /// Where it was.
+        scope: ObjectScope,
+        /// Its key.
+        key: String,
+    },
 }
 
 /// How far the fetch of an image is.
@@ -143,7 +171,7 @@ impl ImageState {
 
 impl EventKind {
     /// All the stable words.
-    pub const WORDS: [&str; 11] = [
+    pub const WORDS: [&str; 15] = [
         "server_started",
         "namespace_created",
         "namespace_deleted",
@@ -155,6 +183,10 @@ impl EventKind {
         "task",
         "quarantined",
         "image",
+        "logs_deleted",
+        "run_deleted",
+        "object_put",
+        "object_deleted",
     ];
 
     /// The stable word for filters and JSON.
@@ -172,6 +204,10 @@ impl EventKind {
             Self::Task { .. } => "task",
             Self::Quarantined { .. } => "quarantined",
             Self::Image { .. } => "image",
+            Self::LogsDeleted { .. } => "logs_deleted",
+            Self::RunDeleted { .. } => "run_deleted",
+            Self::ObjectPut { .. } => "object_put",
+            Self::ObjectDeleted { .. } => "object_deleted",
         }
     }
 
@@ -179,10 +215,13 @@ impl EventKind {
     #[must_use]
     pub const fn run(&self) -> Option<&RunRef> {
         match self {
-            Self::Run { run, .. } | Self::CancelRequested { run, .. } | Self::Quarantined { run, .. } => {
-                Some(run)
-            }
+            Self::Run { run, .. }
+            | Self::CancelRequested { run, .. }
+            | Self::Quarantined { run, .. }
+            | Self::LogsDeleted { run }
+            | Self::RunDeleted { run } => Some(run),
             Self::Task { task, .. } | Self::Image { task, .. } => Some(&task.run),
+            Self::ObjectPut { scope, .. } | Self::ObjectDeleted { scope, .. } => scope.run(),
             _ => None,
         }
     }

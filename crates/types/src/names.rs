@@ -70,8 +70,36 @@ fn check(rule: &Rule, text: &str) -> Result<(), NameError> {
     }
 }
 
+/// The longest id of one of the tasks that a matrix makes: it is the name of a folder, too.
+const INSTANCE: usize = 240;
+
+/// What a value may consist of as it stands in an id; everything else is written as `%` and two digits a byte.
+fn plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.:+@=~".contains(&byte)
+}
+
+/// The rule of ids of tasks: a name, and the values of a combination behind it if there are any.
+fn instances(rule: &Rule, text: &str) -> Result<(), NameError> {
+    let Some((base, values)) = text.strip_suffix(']').and_then(|text| text.split_once('[')) else {
+        return check(rule, text);
+    };
+    check(rule, base)?;
+    if text.len() > INSTANCE {
+        return Err(NameError::TooLong { kind: rule.kind, max: INSTANCE, length: text.len() });
+    }
+    let fits = |c: char| c == ',' || c == '%' || u8::try_from(c).is_ok_and(plain);
+    match values.chars().find(|c| !fits(*c)) {
+        Some(found) => Err(NameError::Character { kind: rule.kind, allowed: rule.allowed, found }),
+        None if values.split(',').any(str::is_empty) => Err(NameError::Empty { kind: "value in a task id" }),
+        None => Ok(()),
+    }
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $rule:expr) => {
+        name!($(#[$doc])* $type, $rule, check);
+    };
+    ($(#[$doc:meta])* $type:ident, $rule:expr, $check:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -81,7 +109,7 @@ macro_rules! name {
             /// Checks the text against the rule of this kind of name.
             pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
                 let text = text.into();
-                check(&$rule, &text)?;
+                $check(&$rule, &text)?;
                 Ok(Self(text))
             }
 
@@ -149,9 +177,11 @@ name!(
     Rule { kind: "pipeline id", max: 70, allowed: WORD, first: word, rest: word }
 );
 name!(
-    /// A task within its pipeline: 1 to 80 of letters, digits, `-` and `_`.
+    /// A task within its pipeline: 1 to 80 of letters, digits, `-` and `_`. One of the tasks that a `matrix` makes has the
+    /// values of its combination behind that: `compile[linux,1]`, see [`TaskId::instance`].
     TaskId,
-    Rule { kind: "task id", max: 80, allowed: WORD, first: word, rest: word }
+    Rule { kind: "task id", max: 80, allowed: WORD, first: word, rest: word },
+    instances
 );
 name!(
     /// A run variable: 1 to 128 of letters, digits and `_`, not starting with a digit.
@@ -164,6 +194,15 @@ name!(
         rest: |c| c.is_ascii_alphanumeric() || c == '_',
     }
 );
+/// The longest idempotency key, in bytes.
+pub const LONGEST_KEY: usize = 128;
+
+/// Whether a text can be an idempotency key: 1 to [`LONGEST_KEY`] visible ASCII characters.
+#[must_use]
+pub fn is_idempotency_key(text: &str) -> bool {
+    (1..=LONGEST_KEY).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 name!(
     /// The key of a label: 1 to 63 of letters, digits, `-`, `_`, `.` and `/`.
     LabelKey,
@@ -202,6 +241,62 @@ impl Namespace {
     }
 }
 
+impl TaskId {
+    /// The id of the task for one combination of a matrix, with the values in the order of their keys. Two combinations
+    /// never share an id, whatever characters their values have.
+    pub fn instance<'a>(&self, values: impl IntoIterator<Item = &'a str>) -> Result<Self, NameError> {
+        let values: Vec<String> = values.into_iter().map(escaped).collect();
+        Self::new(format!("{}[{}]", self.0, values.join(",")))
+    }
+
+    /// The id that the pipeline file gives the task, without the values of a combination.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        self.0.split('[').next().unwrap_or_default()
+    }
+
+    /// The values of the combination that it names, in the order of their keys; none for a task without a matrix.
+    #[must_use]
+    pub fn values(&self) -> Vec<String> {
+        let Some((_, values)) = self.0.trim_end_matches(']').split_once('[') else { return Vec::new() };
+        values.split(',').map(unescaped).collect()
+    }
+
+    /// Whether it names one combination of a matrix.
+    #[must_use]
+    pub fn is_instance(&self) -> bool {
+        self.0.ends_with(']')
+    }
+}
+
+fn unescaped(value: &str) -> String {
+    let mut parts = value.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        // what is not two digits was not written by us, and stays as it is
+        match part.split_at_checked(2).map(|(digits, rest)| (u8::from_str_radix(digits, 16), rest)) {
+            Some((Ok(byte), rest)) => {
+                bytes.push(byte);
+                bytes.extend_from_slice(rest.as_bytes());
+            }
+            _ => bytes.extend_from_slice(format!("%{part}").as_bytes()),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn escaped(value: &str) -> String {
+    use std::fmt::Write as _;
+    value.bytes().fold(String::new(), |mut text, byte| {
+        if plain(byte) {
+            text.push(char::from(byte));
+        } else {
+            let _ = write!(text, "%{byte:02X}");
+        }
+        text
+    })
+}
+
 impl AttemptId {
     /// Names an attempt after 128 bits that nothing else uses (a UUID version 7).
     #[must_use]
@@ -235,6 +330,37 @@ mod tests {
         for text in ["a/b", "a b", "..", "a:b", "a\0", "é"] {
             assert!(matches!(PipelineId::new(text), Err(NameError::Character { .. })), "{text:?}");
         }
+    }
+
+    #[test]
+    fn values_of_a_combination_never_meet_in_an_id() {
+        let id = TaskId::new("compile").expect("a name");
+        let of = |values: &[&str]| id.instance(values.iter().copied()).map(String::from).expect("an id");
+        assert_eq!(of(&["linux", "1"]), "compile[linux,1]");
+        assert_eq!(of(&["a,b", "c"]), "compile[a%2Cb,c]");
+        assert_ne!(of(&["a,b", "c"]), of(&["a", "b,c"]));
+        assert_ne!(of(&["%2C"]), of(&[","]));
+        assert_eq!(of(&["registry/alpine:3", "ä"]), "compile[registry%2Falpine:3,%C3%A4]");
+        let instance = TaskId::new("compile[linux,1]").expect("an id");
+        assert_eq!((instance.base(), instance.is_instance(), id.is_instance()), ("compile", true, false));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_values_of_a_combination_are_read_from_its_id(values in proptest::collection::vec(".{1,8}", 1..4)) {
+            let id = TaskId::new("compile").expect("a name");
+            let instance = id.instance(values.iter().map(String::as_str)).expect("an id");
+            proptest::prop_assert_eq!(instance.values(), values);
+            proptest::prop_assert!(id.values().is_empty());
+        }
+    }
+
+    #[test]
+    fn what_looks_like_an_instance_and_is_none_is_refused() {
+        for text in ["[a]", "a[]", "a[b", "a]", "a[b,]", "a[b/c]", "a[b][c]", "a[b]c", "a[b c]"] {
+            assert!(TaskId::new(text).is_err(), "{text:?}");
+        }
+        assert!(TaskId::new(format!("a[{}]", "x".repeat(240))).is_err());
     }
 
     #[test]

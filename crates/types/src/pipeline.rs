@@ -8,6 +8,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::gate::{Approval, SubPipeline};
+pub use crate::handed::{Artefact, Axis, LONGEST_MATRIX_VALUE, Output, matrix_value_problem};
 use crate::names::{LabelKey, Namespace, PipelineId, SchedulerName, TaskId, VariableName};
 use crate::size::ByteSize;
 use crate::state::Condition;
@@ -73,7 +75,7 @@ pub enum VariableType {
 }
 
 /// What a run may be given under one name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Variable {
     /// The type that a given value must have.
     pub kind: VariableType,
@@ -83,6 +85,8 @@ pub struct Variable {
     pub allowed: Vec<String>,
     /// For people.
     pub description: String,
+    /// Whether its value is shown to nobody once it is given.
+    pub sensitive: bool,
 }
 
 /// A use of a trigger or a notifier: its kind, its label and its own settings.
@@ -247,16 +251,22 @@ pub struct Task {
     /// The scheduler that runs it; the operator's default where the file names none.
     pub scheduler: Option<SchedulerName>,
     /// One task per combination of these values.
-    pub matrix: BTreeMap<String, Vec<String>>,
+    pub matrix: BTreeMap<String, Axis>,
     /// A repository that is checked out before it starts.
     pub checkout: Option<Checkout>,
     /// Named artefacts of its parents, unpacked into its work directory.
     pub inputs: Vec<String>,
-    /// Named artefacts that it leaves, with the paths that they hold.
-    pub outputs: BTreeMap<String, Vec<String>>,
+    /// Named artefacts that it leaves.
+    pub outputs: BTreeMap<String, Output>,
 }
 
 impl Task {
+    /// Whether its combinations are known only once its parents have ended.
+    #[must_use]
+    pub fn fans_out_late(&self) -> bool {
+        self.matrix.values().any(|axis| axis.values().is_none())
+    }
+
     /// A task with an id and an action, and everything else as a file that says no more would have it.
     #[must_use]
     pub fn new(id: TaskId, action: Action) -> Self {
@@ -302,6 +312,18 @@ pub enum Action {
         /// The script.
         script: Text,
     },
+    /// Nothing: somebody decides whether the run goes on.
+    Approval(Approval),
+    /// A run of another pipeline, whose end is its own.
+    Pipeline(SubPipeline),
+}
+
+impl Action {
+    /// Whether a scheduler runs it, so that it takes a slot.
+    #[must_use]
+    pub const fn is_run_by_a_scheduler(&self) -> bool {
+        !matches!(self, Self::Approval(_) | Self::Pipeline(_))
+    }
 }
 
 /// The shell that runs a script where the file names none.

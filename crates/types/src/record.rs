@@ -3,16 +3,17 @@
 //! A run is many small records: itself, one per task run, one per attempt. Each is written whole; `gofer-records` adds
 //! the format version, the key and the checks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::{AttemptId, Namespace, SchedulerName, TaskId, VariableName};
+use crate::names::{AttemptId, LabelKey, Namespace, SchedulerName, TaskId, VariableName};
 use crate::pipeline::Pipeline;
-use crate::refs::{PipelineRef, RunRef, TaskRef, VersionNumber};
+use crate::refs::{PipelineRef, RunNumber, RunRef, TaskRef, VersionNumber};
 use crate::state::{Condition, RunState, TaskState};
+use crate::task_set::TaskSet;
 use crate::time::Timestamp;
 
 /// A namespace.
@@ -122,6 +123,92 @@ pub enum Cause {
     Quarantined(String),
     /// Its image is being fetched, so that it can be started.
     FetchingImage(String),
+    /// It is under way: nothing holds it back.
+    UnderWay,
+    /// The run was started for other tasks only.
+    NotChosen,
+    /// It succeeded in an earlier run, of which this one is a retry, and is not executed again.
+    Reused {
+        /// The number of the earlier run.
+        run: RunNumber,
+        /// What was answered there, if it is an approval.
+        answer: Option<Box<Answer>>,
+    },
+    /// An attempt ended in a way that is tried again. The next one is asked for after the wait.
+    WaitingForRetry {
+        /// The number of the next attempt.
+        attempt: u32,
+        /// How many attempts there may be in all.
+        of: u32,
+        /// The wait, from the end of the former attempt.
+        wait: Duration,
+        /// How the former attempt ended.
+        after: Box<Cause>,
+    },
+    /// Somebody is asked whether the run goes on.
+    WaitingForApproval,
+    /// Somebody decided that the run goes on.
+    Approved(Box<Answer>),
+    /// Somebody decided that it does not.
+    Rejected(Box<Answer>),
+    /// It is a run of another pipeline, which is in this state.
+    ChildRun {
+        /// Which run.
+        run: RunRef,
+        /// Its state.
+        state: RunState,
+    },
+    /// Its list was read, and it stands for that many tasks now.
+    FannedOut {
+        /// How many.
+        tasks: u32,
+        /// The values that were read, by the keys of its matrix. Empty once they are recorded with the task run.
+        values: BTreeMap<String, Vec<String>>,
+    },
+    /// A list that it was to fan out over has nothing in it.
+    NothingListed,
+    /// It ended well, but what it was to leave could not be kept; the text says why.
+    CannotKeep(String),
+}
+
+impl Cause {
+    /// What was answered to an approval that let its run go on, be it in an earlier run.
+    #[must_use]
+    pub fn approval(&self) -> Option<&Answer> {
+        match self {
+            Self::Approved(answer) | Self::Reused { answer: Some(answer), .. } => Some(answer),
+            _ => None,
+        }
+    }
+}
+
+/// The tasks that a task with a late matrix became.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FanOut {
+    /// The place of the first of them; the others follow.
+    pub first: u32,
+    /// The values that were read, by the keys of its matrix.
+    pub values: BTreeMap<String, Vec<String>>,
+}
+
+/// What somebody answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Who.
+    pub actor: Actor,
+    /// What they said about it; may be empty.
+    pub note: String,
+    /// What they were asked for beside yes or no.
+    pub fields: BTreeMap<VariableName, String>,
+}
+
+impl Answer {
+    /// The fields for people, behind who answered: empty, or ` with who=ana, channel=beta`.
+    #[must_use]
+    pub fn with_fields(&self) -> String {
+        let fields: Vec<String> = self.fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if fields.is_empty() { String::new() } else { format!(" with {}", fields.join(", ")) }
+    }
 }
 
 /// One execution of one version of a pipeline.
@@ -155,6 +242,73 @@ pub struct RunRecord {
     pub cancel: Option<CancelRequest>,
     /// How many tasks it has.
     pub tasks: u32,
+    /// Labels, for filters: those of the pipeline, and those that it was started with.
+    pub labels: BTreeMap<LabelKey, String>,
+    /// How urgent it is among the runs that wait: -10 to 10, 0 where nobody said.
+    pub priority: i8,
+    /// The images that stand in place of the configured ones.
+    pub images: BTreeMap<TaskId, String>,
+    /// The tasks that it is for; `None` means all.
+    pub chosen: Option<TaskSet>,
+    /// The run that it repeats, if it is a retry.
+    pub retry: Option<RetryOf>,
+    /// Who deleted its output, if somebody did.
+    pub logs_deleted: Option<Deletion>,
+    /// The task that it is a part of, if a task of another run started it.
+    pub parent: Option<TaskRef>,
+    /// The variables whose values are shown to nobody.
+    pub sensitive: BTreeSet<VariableName>,
+}
+
+impl RunRecord {
+    /// A run of one task of the first version, asked for by the system and by hand, that has not begun: what is different is set in it.
+    #[must_use]
+    pub fn new(id: RunRef, created: Timestamp) -> Self {
+        Self {
+            id,
+            version: VersionNumber(1),
+            state: RunState::Queued,
+            cause: Cause::Completed,
+            actor: Actor::System,
+            trigger: "manual".to_owned(),
+            variables: BTreeMap::new(),
+            idempotency_key: None,
+            created,
+            started: None,
+            ended: None,
+            deadline: None,
+            cancel: None,
+            tasks: 1,
+            labels: BTreeMap::new(),
+            priority: 0,
+            images: BTreeMap::new(),
+            chosen: None,
+            retry: None,
+            logs_deleted: None,
+            parent: None,
+            sensitive: BTreeSet::new(),
+        }
+    }
+}
+
+/// Something was deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deletion {
+    /// Who did it; the system where a rule said so.
+    pub actor: Actor,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What a retry takes over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryOf {
+    /// The run that is repeated.
+    pub run: RunNumber,
+    /// The tasks that are not executed again: they succeeded there.
+    pub reused: TaskSet,
+    /// What was answered to the approvals among them.
+    pub answers: BTreeMap<u32, Answer>,
 }
 
 /// A recorded wish that a run ends.
@@ -189,6 +343,8 @@ pub struct TaskRunRecord {
     pub ended: Option<Timestamp>,
     /// The exit code, only if an exit was observed.
     pub exit_code: Option<i32>,
+    /// The tasks that it became, if its matrix is a late one and they are known.
+    pub fan_out: Option<FanOut>,
 }
 
 /// One start of a task run on a scheduler. Committed before the effect.
@@ -220,4 +376,6 @@ pub struct AttemptRecord {
     pub removed: bool,
     /// The digest of the image that it runs, where the scheduler runs images and told it.
     pub image: Option<String>,
+    /// Whether all its output is stored although the log goes on with another attempt.
+    pub collected: bool,
 }

@@ -98,6 +98,51 @@ impl fmt::Display for TaskRef {
     }
 }
 
+/// What objects belong to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ObjectScope {
+    /// A pipeline: a ring of objects.
+    Pipeline(PipelineRef),
+    /// A run: objects that go with its age.
+    Run(RunRef),
+}
+
+impl ObjectScope {
+    /// The pipeline, or that of the run.
+    #[must_use]
+    pub const fn pipeline(&self) -> &PipelineRef {
+        match self {
+            Self::Pipeline(pipeline) => pipeline,
+            Self::Run(run) => &run.pipeline,
+        }
+    }
+
+    /// The run, if it is one.
+    #[must_use]
+    pub const fn run(&self) -> Option<&RunRef> {
+        match self {
+            Self::Pipeline(_) => None,
+            Self::Run(run) => Some(run),
+        }
+    }
+
+    /// The namespace.
+    #[must_use]
+    pub const fn namespace(&self) -> &Namespace {
+        &self.pipeline().namespace
+    }
+}
+
+impl fmt::Display for ObjectScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pipeline(pipeline) => write!(f, "pipeline `{pipeline}`"),
+            Self::Run(run) => write!(f, "run `{run}`"),
+        }
+    }
+}
+
 /// Which run an address means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RunSelector {
@@ -229,6 +274,13 @@ mod tests {
     fn words_select_runs() {
         assert_eq!(parse("build/latest").run, Some(RunSelector::Latest));
         assert_eq!(parse("build/latest-failed").run, Some(RunSelector::LatestFailed));
+    }
+
+    #[test]
+    fn a_combination_of_a_matrix_has_an_address() {
+        let one = parse("build/3/compile[registry%2Falpine:3,1]#2");
+        assert_eq!(one.task.map(String::from), Some("compile[registry%2Falpine:3,1]".to_owned()));
+        assert_eq!(one.attempt, Some(2));
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub struct House {
     pub document: Document,
     /// The source of the engine, test code left out.
     pub engine: Vec<Source>,
+    /// The same of the rooms that left the engine, by their short names.
+    pub parts: Vec<(String, Vec<Source>)>,
     /// The source of the run machine, test code left out.
     pub machine: Vec<Source>,
 }

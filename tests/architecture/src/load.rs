@@ -8,6 +8,10 @@ use toml::{Table, Value};
 
 use crate::house::{Arrow, ArrowKind, Document, House, Room, Row, Source};
 
+/// The rooms that left the engine and keep its rules.
+const PARTS: [&str; 9] =
+    ["attempt", "explain", "hall", "inside", "journal", "queue", "readers", "retention", "versions"];
+
 /// The root of this workspace.
 #[must_use]
 pub fn root() -> PathBuf {
@@ -30,9 +34,9 @@ pub fn this_house() -> House {
         .expect("cargo metadata");
     let rooms = metadata.packages.iter().map(|package| room(&root, package)).collect();
     let text = std::fs::read_to_string(root.join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
-    let [engine, machine] =
-        ["engine", "run-machine"].map(|name| sources(&root.join("crates").join(name).join("src")));
-    House { rooms, document: document(&text), engine, machine }
+    let of = |name: &str| sources(&root.join("crates").join(name).join("src"));
+    let parts = PARTS.map(|name| (name.to_owned(), of(name))).to_vec();
+    House { rooms, document: document(&text), engine: of("engine"), parts, machine: of("run-machine") }
 }
 
 fn room(root: &Path, package: &Package) -> Room {

@@ -31,6 +31,7 @@ rules_hold! {
     crates_that_only_describe_have_no_runtime = plain_rooms_have_no_runtime;
     the_engine_has_no_clock_and_no_files = engine_has_no_clock_and_no_files;
     the_engine_spawns_in_its_driver_alone = engine_spawns_in_its_driver;
+    what_left_the_engine_keeps_its_rules = parts_of_the_engine_keep_its_rules;
     the_run_machine_is_pure = run_machine_is_pure;
     every_manifest_inherits_versions_and_lints = manifests_inherit;
     packages_are_named_after_their_folders = names_follow_folders;

@@ -69,9 +69,10 @@ fn all_problems_of_a_file_are_told_at_once() {
 
 #[test]
 fn a_part_that_cannot_run_yet_is_refused_by_name() {
-    let output =
-        local("id = \"a\"\ntask \"t\" {\n  command = [\"true\"]\n  retry {\n    attempts = 3\n  }\n}\n");
-    refused(output, 6, "error[E04", &["retry", "pipeline.hcl:4"]);
+    let output = local(
+        "id = \"a\"\ntask \"t\" {\n  command = [\"true\"]\n  checkout {\n    url = \"https://git.example/a.git\"\n  }\n}\n",
+    );
+    refused(output, 6, "error[E0431]", &["checkout", "pipeline.hcl:4"]);
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn mistyped_commands_are_told_apart_from_missing_ones() {
             "pipeline history",
             "stop",
             "secret list",
-            "run retry hello/1",
+            "run exec hello/1",
             "server config init",
             "frobnicate",
             "explain E9999",
@@ -56,6 +56,9 @@ fn wrong_arguments_are_told_with_what_is_accepted() {
             "start hello --var-file vars",
             "start hello --detach --follow",
             "logs hello/1 --since yesterday",
+            "object list",
+            "object put - --scope run=hello/1",
+            "object cp a --scope run=hello/1",
             "--timeout soon status",
         ],
     );
@@ -74,6 +77,9 @@ fn addresses_are_refused_with_their_form() {
             "run get hello/1/test",
             "pipeline delete hello/1",
             "logs http://ci.example/settings",
+            "object list --scope hello",
+            "object list --scope run=hello",
+            "object list --scope pipeline=hello/1",
             "--addr nowhere status",
         ],
     );
@@ -89,6 +95,8 @@ fn forms_of_output_are_checked_before_anything_is_done() {
             "completion bash --json",
             "-o name --json version",
             "init --json=x x",
+            "object get a - --scope run=hello/1 --json",
+            "object list --scope run=hello/1 --json=siz",
         ],
     );
     let world = World::new();
@@ -107,6 +115,9 @@ fn files_are_named() {
             "pipeline validate there",
             "init there",
             "pipeline graph --file there",
+            "object put nowhere a --scope run=hello/1",
+            "object put there a --scope run=hello/1",
+            "object get vars --scope run=hello/1",
         ],
     );
 }

@@ -109,6 +109,30 @@ fn exit_11_run_cancelled() {
 }
 
 #[test]
+fn many_runs_are_cancelled_at_once_and_one_that_is_not_there_keeps_none() {
+    let server = server_with("slow", "sleep 60");
+    for _ in 0..20 {
+        let _ = server.gofer(["start", "slow", "--detach"]).ok();
+    }
+    let names = server.gofer(["ps", "-o", "name"]).ok().stdout;
+    let names: Vec<&str> = names.lines().collect();
+    assert_eq!(names.len(), 20, "{names:?}");
+    // an address that is none changes nothing at all
+    let _ = server.gofer(["cancel", names[0], "slow/x"]).expect_code(2);
+    assert_eq!(server.gofer(["ps", "-o", "name"]).ok().stdout.lines().count(), 20);
+    let (first, rest) = names.split_at(7);
+    let line: Vec<&str> =
+        ["cancel"].iter().chain(first).chain(&["slow/99", "nowhere/1"]).chain(rest).copied().collect();
+    let output = server.gofer(line.into_iter().chain(["--reason", "too many", "--force"])).expect_code(3);
+    let said: Vec<&str> = output.stdout.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(said, names, "each is told in its order");
+    assert!(output.stderr.contains("slow/99") && output.stderr.contains("nowhere"), "{}", output.stderr);
+    for name in names {
+        let _ = server.gofer(["wait", name]).expect_code(11);
+    }
+}
+
+#[test]
 fn exit_12_run_timed_out() {
     let world = World::new();
     let text = format!("timeout = \"300ms\"\n{}", pipeline("slow", "sleep 60"));

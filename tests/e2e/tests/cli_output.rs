@@ -12,6 +12,9 @@ fn server() -> ServerBox {
     let path = server.world().join("pipeline.hcl").display().to_string();
     let _ = server.gofer(["up", &path, "--yes"]).ok();
     let _ = server.gofer(["start", "hello", "--follow"]).ok();
+    for scope in ["pipeline=hello", "run=hello/1"] {
+        let _ = server.gofer(["object", "put", &path, "out/a.hcl", "--scope", scope]).ok();
+    }
     server
 }
 
@@ -29,7 +32,7 @@ fn steady(server: &ServerBox, text: &str) -> String {
         let time = bare.len() >= 20 && bare.contains('T') && bare.ends_with('Z');
         let number = bare.trim_end_matches("ms").trim_end_matches('s');
         let span = bare.ends_with('s') && digits > 0 && number.parse::<f64>().is_ok();
-        let id = bare.len() == 12 && bare.bytes().all(|b| b.is_ascii_hexdigit());
+        let id = [12, 32, 64].contains(&bare.len()) && bare.bytes().all(|b| b.is_ascii_hexdigit());
         match (time, span, id) {
             (true, ..) => word.replace(bare, "TIME"),
             (_, true, _) => word.replace(bare, "SPAN"),
@@ -59,6 +62,15 @@ fn tables_have_fixed_columns() {
         "logs hello/1 --stream err",
         "wait hello/1",
         "pipeline diff hello@1 hello",
+        "object list --scope run=hello/1",
+        "object list out --scope pipeline=hello --no-headers",
+        "object stat out/a.hcl --scope run=-",
+        "object usage",
+        "object put pipeline.hcl --scope pipeline=hello",
+        "object get out/a.hcl --scope pipeline=hello",
+        "object cp out/a.hcl b --scope run=hello/1",
+        "object delete b --scope run=hello/1 --yes",
+        "object delete b --scope run=hello/1 --yes",
     ];
     let shown = |line: &&str| {
         let output = gofer(&server, line).ok();
@@ -98,6 +110,14 @@ fn standard_output_is_pure_json_for_every_command_that_has_it() {
         "run list --state failed",
         "start hello",
         "cancel hello/1",
+        "object list --scope run=hello/1",
+        "object list nothing --scope pipeline=hello",
+        "object stat out/a.hcl --scope run=hello/1",
+        "object put pipeline.hcl --scope run=hello/1",
+        "object get out/a.hcl there --scope run=hello/1",
+        "object cp out/a.hcl c --scope run=hello/1 --to-scope pipeline=hello",
+        "object delete c --scope pipeline=hello --yes",
+        "object usage",
     ];
     for line in lines {
         let output = gofer(&server, &format!("{line} -o json")).ok();
@@ -177,7 +197,121 @@ fn pages_follow_each_other() {
     let token = first["next_page_token"].as_str().unwrap();
     let second = gofer(&server, &format!("run list --limit 2 --page-token {token} -o name")).ok().stdout;
     assert_eq!(second, "hello/3\nhello/2\n");
+    let hint = gofer(&server, "run list --limit 2").ok().stderr;
+    let (_, command) = hint.split_once("next: gofer ").unwrap();
+    let (command, _) = command.split_once("   ").unwrap();
+    assert_eq!(command, format!("run list --limit 2 --page-token {token}"));
     assert_eq!(gofer(&server, "run list --all -o name").ok().stdout.lines().count(), 5);
+}
+
+const VARIABLES: &str = r#"id = "vars"
+variable "channel" {
+  allowed     = ["beta", "stable"]
+  default     = "beta"
+  description = "Where it goes"
+}
+variable "percent" {
+  type    = "number"
+  default = "5"
+}
+variable "fast" {
+  type = "bool"
+}
+task "t" {
+  command = ["true"]
+}
+"#;
+
+#[test]
+fn a_pipeline_tells_what_its_variables_may_be() {
+    let server = server();
+    server.world().write("vars.hcl", VARIABLES);
+    let _ = gofer(&server, "up vars.hcl --yes").ok();
+    for reference in ["vars", "vars@1"] {
+        let text = steady(&server, &gofer(&server, &format!("pipeline get {reference}")).ok().stdout);
+        for line in [
+            "channel string default \"beta\" one of beta or stable Where it goes\n",
+            "percent number default 5\n",
+            "fast bool required\n",
+        ] {
+            assert!(text.contains(line), "{line} is not in {text}");
+        }
+        let json = gofer(&server, &format!("pipeline get {reference} --json=variables")).ok().stdout;
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let allowed = serde_json::json!(["beta", "stable"]);
+        assert_eq!(json["variables"][0]["allowed"], allowed, "{json}");
+        assert_eq!(json["variables"][2]["type"], "number", "{json}");
+    }
+}
+
+const HALF: &str = r#"id = "half"
+task "told" {
+  command = ["echo", "told"]
+}
+task "untold" {
+  command = ["echo", "untold"]
+  logging = false
+}
+"#;
+
+#[test]
+fn output_that_is_not_there_is_never_passed_over_in_silence() {
+    let server = server();
+    server.world().write("half.hcl", HALF);
+    let _ = gofer(&server, "up half.hcl --yes").ok();
+    let note = "* output of untold is not kept\n";
+    for line in [
+        "start half --follow",
+        "logs half/1",
+        "logs half/1 -f",
+        "logs half/1 --json",
+        "local half.hcl --scheduler process",
+    ] {
+        let output = gofer(&server, line).ok();
+        assert_eq!(output.stderr.matches(note).count(), 1, "{line}: {}", output.stderr);
+        assert!(
+            output.stdout.contains("told") && !output.stdout.contains("* output"),
+            "{line}: {}",
+            output.stdout
+        );
+    }
+    let told = gofer(&server, "logs half/1/told").ok();
+    assert!(!told.stderr.contains("not kept"), "{}", told.stderr);
+}
+
+#[test]
+fn an_attempt_that_never_was_is_not_found() {
+    let server = server();
+    for line in ["logs hello/1/greet#5", "logs hello/1/greet --attempt 5", "logs hello/1/greet#5 --follow"] {
+        let output = gofer(&server, line).expect_code(3);
+        let rule = "error[E0304]: hello/1/greet has no attempt 5: it had 1 attempt at most\n";
+        assert!(output.stderr.contains(rule), "{line}: {}", output.stderr);
+    }
+    let output = gofer(&server, "logs hello/1 --attempt 2").expect_code(3);
+    assert!(output.stderr.contains("each of its tasks had 1 attempt at most"), "{}", output.stderr);
+    assert!(gofer(&server, "logs hello/1/greet#1").ok().stdout.contains("hello you"));
+}
+
+#[test]
+fn a_run_whose_end_was_not_waited_for_is_named() {
+    let server = server();
+    server.world().write("slow.hcl", "id = \"slow\"\ntask \"t\" {\n  command = [\"sleep\", \"600\"]\n}\n");
+    let _ = gofer(&server, "up slow.hcl --yes").ok();
+    let late = gofer(&server, "start slow --wait 200ms").expect_code(8);
+    assert_eq!(late.stdout, "");
+    for part in ["error[E0107]: slow/1 did not end within 200ms", "next: gofer watch slow/1\n"] {
+        assert!(late.stderr.contains(part), "{part} is not in {}", late.stderr);
+    }
+    let name = gofer(&server, "start slow --wait 200ms -o name").expect_code(8);
+    assert_eq!(name.stdout, "slow/2\n");
+    let json = gofer(&server, "start slow --wait 200ms --json").expect_code(8).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["ref"], &json["schema"]), (&"slow/3".into(), &"gofer.v1.Run".into()));
+    let wait = gofer(&server, "wait slow/latest --timeout 200ms").expect_code(8).stderr;
+    assert!(wait.contains("slow/3 did not end"), "{wait}");
+    for run in ["slow/1", "slow/2", "slow/3"] {
+        let _ = gofer(&server, &format!("cancel {run} --force")).ok();
+    }
 }
 
 #[test]

@@ -29,7 +29,9 @@ const TESTS: &[Test] = &[
     ("a_scheduler_that_was_asked_for_and_does_not_answer_is_an_error", everyday::no_engine),
     ("a_container_reaches_the_server_over_the_network_of_the_host", everyday::reaches_the_server),
     ("an_engine_that_is_away_when_the_server_starts_is_waited_for", everyday::engine_comes_later),
+    ("containers_hand_files_to_each_other_and_a_list_becomes_containers", everyday::hands_files_over),
     ("an_operator_checks_the_engine_by_name", everyday::backend_check),
+    ("another_image_runs_in_the_place_of_that_of_the_file", everyday::another_image),
     ("gofer_ci_checks_a_crate_in_containers", gofer_ci::checks_a_crate),
 ];
 

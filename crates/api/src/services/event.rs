@@ -1,6 +1,7 @@
 //! The event log.
 
 use futures_util::stream::BoxStream;
+use gofer_contract::{Problem, convert};
 use gofer_engine::{EventFilter, EventPage, EventRange};
 use gofer_proto::v1;
 use gofer_proto::v1::event_service_server::EventService;
@@ -9,8 +10,6 @@ use gofer_types::RunNumber;
 use tonic::{Request, Response, Status};
 
 use super::Api;
-use crate::convert;
-use crate::errors::Problem;
 use crate::fields::Fields;
 use crate::paging;
 

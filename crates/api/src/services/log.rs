@@ -2,18 +2,17 @@
 
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use gofer_contract::{Problem, convert};
 use gofer_engine::{EngineError, LogPage, LogQuery};
 use gofer_logs::{LogEntry, StreamKind};
 use gofer_proto::v1;
 use gofer_proto::v1::log_service_server::LogService;
-use gofer_proto::v1::{ReadLogsRequest, ReadLogsResponse};
+use gofer_proto::v1::{DeleteLogsRequest, DeleteLogsResponse, ReadLogsRequest, ReadLogsResponse};
 use gofer_types::PipelineRef;
 use gofer_types::refs::RunSelector;
 use tonic::{Request, Response, Status};
 
-use super::Api;
-use crate::convert;
-use crate::errors::Problem;
+use super::{Api, caller};
 use crate::fields::Fields;
 
 /// How many bytes of output one answer carries; a single larger entry is an answer of its own. It is also about what is
@@ -96,6 +95,23 @@ impl LogService for Api {
         let pages = self.engine.read_logs(&id, query).await.map_err(Problem::from)?;
         let parts = pages.map_ok(|page| stream::iter(in_parts(page)).map(Ok::<_, EngineError>)).try_flatten();
         Ok(Response::new(self.answers(parts, convert::log_page)))
+    }
+
+    async fn delete_logs(
+        &self,
+        request: Request<DeleteLogsRequest>,
+    ) -> Result<Response<DeleteLogsResponse>, Status> {
+        let caller = caller(&request)?;
+        let mut fields = Fields::default();
+        let run = fields.run("run", request.get_ref().run.as_ref());
+        let id = self.resolve(fields.finish(run)?).await?;
+        let run = self.engine.delete_logs(&caller, &id).await.map_err(Problem::from)?;
+        let deleted = run.logs_deleted.as_ref();
+        let actor = deleted.map(|deleted| deleted.actor.to_string()).unwrap_or_default();
+        Ok(Response::new(DeleteLogsResponse {
+            actor,
+            at: deleted.map(|deleted| convert::timestamp(deleted.at)),
+        }))
     }
 }
 

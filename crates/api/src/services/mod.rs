@@ -3,6 +3,7 @@
 mod event;
 mod log;
 mod namespace;
+mod object;
 mod pipeline;
 mod run;
 mod system;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use gofer_contract::{Problem, Violation};
 use gofer_engine::{Caller, Engine, EngineError};
 use gofer_types::Actor;
 use gofer_types::refs::RunSelector;
@@ -18,8 +20,9 @@ use gofer_types::{PipelineRef, RunRef};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 
-use crate::errors::{Problem, Violation};
 use crate::limits::ServeOptions;
+
+pub(crate) use object::{PUT_OBJECT, PUT_OBJECT_PART};
 
 /// The header in which a caller says who it is. A claim, not a proof: see the documents of this crate.
 pub const ACTOR_HEADER: &str = "gofer-actor";

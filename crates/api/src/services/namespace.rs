@@ -1,5 +1,6 @@
 //! Namespaces.
 
+use gofer_contract::{Problem, convert};
 use gofer_proto::v1::namespace_service_server::NamespaceService;
 use gofer_proto::v1::{
     CreateNamespaceRequest, CreateNamespaceResponse, DeleteNamespaceRequest, DeleteNamespaceResponse,
@@ -9,8 +10,6 @@ use gofer_proto::v1::{
 use tonic::{Request, Response, Status};
 
 use super::{Api, caller};
-use crate::convert;
-use crate::errors::Problem;
 use crate::fields::Fields;
 use crate::paging;
 

@@ -3,6 +3,7 @@
 //! A file is parsed here, so that its author sees every problem with its place. Where the file names a namespace, it
 //! is that one which is meant; authorisation has to look at the effective one, not at the field of the request.
 
+use gofer_contract::{Problem, codes, convert};
 use gofer_engine::Registration;
 use gofer_pipeline::{Parsed, Severity, Source};
 use gofer_proto::v1;
@@ -17,8 +18,6 @@ use gofer_types::{Namespace, Pipeline, PipelineRef};
 use tonic::{Code, Request, Response, Status};
 
 use super::{Api, caller};
-use crate::convert;
-use crate::errors::Problem;
 use crate::fields::Fields;
 use crate::paging;
 
@@ -86,8 +85,8 @@ fn invalid(diagnostics: Vec<v1::Diagnostic>) -> Problem {
         [only] => only.message.clone(),
         several => format!("the pipeline file has {} problems", several.len()),
     };
-    let code = code.map_or(crate::errors::DEFECT, |(code, _)| code.as_str());
-    let mut problem = Problem::new(Code::InvalidArgument, code, message).next("gofer pipeline validate");
+    let code = code.map_or(codes::DEFECT, |(code, _)| code.as_str());
+    let mut problem = Problem::new(Code::InvalidArgument, code, message).next("gofer pipeline plan");
     for one in &errors {
         let place = format!("{}:{}:{}: {}", one.file, one.line, one.column, one.message);
         problem = problem.violation("source.content", place);

@@ -1,12 +1,11 @@
 //! The server itself.
 
+use gofer_contract::{Problem, convert};
 use gofer_proto::v1::system_service_server::SystemService;
 use gofer_proto::v1::{GetInfoRequest, GetInfoResponse, GetStatusRequest, GetStatusResponse};
 use tonic::{Request, Response, Status};
 
 use super::Api;
-use crate::convert;
-use crate::errors::Problem;
 
 #[tonic::async_trait]
 impl SystemService for Api {

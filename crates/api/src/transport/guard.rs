@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use gofer_contract::{Problem, codes};
 use http::{HeaderMap, HeaderValue, Request};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
@@ -16,7 +17,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::Answer;
-use crate::errors::{self, Problem};
+use crate::services;
 
 /// The header of an answer that names the call, for finding it in the log of the server.
 pub const REQUEST_ID_HEADER: &str = "gofer-request-id";
@@ -68,7 +69,9 @@ where
         let id = Uuid::now_v7().to_string();
         let method = request.uri().path().to_owned();
         let span = tracing::info_span!("call", method, id);
-        let (answer, limit) = (self.inner.call(request), self.limit);
+        // the answer to an upload begins when the upload has ended; its service bounds every wait of it
+        let limit = (method != services::PUT_OBJECT).then_some(self.limit);
+        let answer = self.inner.call(request);
         let guarded = async move {
             let mut answer = within(answer, limit).await;
             if method.starts_with(OURS)
@@ -87,20 +90,27 @@ where
 }
 
 /// The answer, or why there is none.
-async fn within(answer: impl Future<Output = Result<Answer, Infallible>>, limit: Duration) -> Answer {
-    match tokio::time::timeout(limit, AssertUnwindSafe(answer).catch_unwind()).await {
+async fn within(answer: impl Future<Output = Result<Answer, Infallible>>, limit: Option<Duration>) -> Answer {
+    let answer = AssertUnwindSafe(answer).catch_unwind();
+    let answered = match limit {
+        Some(limit) => tokio::time::timeout(limit, answer).await.map_err(|_| limit),
+        None => Ok(answer.await),
+    };
+    match answered {
         Ok(Ok(Ok(answer))) => answer,
         Ok(Err(_panic)) => {
             tracing::error!("a call panicked; this is a defect of gofer");
-            Status::from(Problem::new(Code::Internal, errors::DEFECT, "the server failed")).into_http()
+            Status::from(Problem::new(Code::Internal, codes::DEFECT, "the server failed")).into_http()
         }
-        Err(_) => {
-            let text = format!("the server did not finish within {limit:?}");
-            let problem = Problem::new(Code::DeadlineExceeded, errors::OVERDUE, text)
-                .hint("whether a change took effect is not known; look before you repeat it");
-            Status::from(problem).into_http()
-        }
+        Err(limit) => Status::from(overdue(limit)).into_http(),
     }
+}
+
+/// The server has not done its part in time.
+pub(crate) fn overdue(limit: Duration) -> Problem {
+    let text = format!("the server did not finish within {limit:?}");
+    Problem::new(Code::DeadlineExceeded, codes::OVERDUE, text)
+        .hint("whether a change took effect is not known; look before you repeat it")
 }
 
 /// What to tell instead of an error that was made below the services, which has no details yet.
@@ -111,11 +121,11 @@ fn in_our_form(headers: &HeaderMap) -> Option<Problem> {
     let status = Status::from_header_map(headers)?;
     let problem = |code, gofer| Some(Problem::new(code, gofer, status.message()));
     match status.code() {
-        Code::OutOfRange => problem(Code::ResourceExhausted, errors::TOO_LARGE),
+        Code::OutOfRange => problem(Code::ResourceExhausted, codes::TOO_LARGE),
         Code::Internal => {
             let malformed = Problem::new(
                 Code::InvalidArgument,
-                errors::MALFORMED,
+                codes::MALFORMED,
                 "the request is not a message of the API",
             );
             Some(malformed.hint(status.message()))
@@ -123,7 +133,7 @@ fn in_our_form(headers: &HeaderMap) -> Option<Problem> {
         Code::Unimplemented if status.message().is_empty() => {
             let text = "this server does not have that call";
             Some(
-                Problem::new(Code::Unimplemented, errors::NO_SUCH_CALL, text)
+                Problem::new(Code::Unimplemented, codes::NO_SUCH_CALL, text)
                     .hint("the client is newer than the server"),
             )
         }

@@ -18,6 +18,7 @@ use gofer_engine::Engine;
 use gofer_proto::v1::event_service_server::EventServiceServer;
 use gofer_proto::v1::log_service_server::LogServiceServer;
 use gofer_proto::v1::namespace_service_server::NamespaceServiceServer;
+use gofer_proto::v1::object_service_server::ObjectServiceServer;
 use gofer_proto::v1::pipeline_service_server::PipelineServiceServer;
 use gofer_proto::v1::run_service_server::RunServiceServer;
 use gofer_proto::v1::system_service_server::SystemServiceServer;
@@ -32,9 +33,11 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::limits::{Limits, ServeOptions};
-use crate::services::Api;
+use crate::services::{Api, PUT_OBJECT_PART};
 use conn::Conn;
 use guard::GuardLayer;
+
+pub(crate) use guard::overdue;
 
 pub use guard::REQUEST_ID_HEADER;
 pub use in_process::{InProcess, serve_in_process};
@@ -146,6 +149,8 @@ async fn routes(api: Api, limits: &Limits) -> Result<(HealthReporter, Routes), S
                 .max_encoding_message_size(limits.message_out)
         };
     }
+    let objects = sized!(ObjectServiceServer);
+    let objects = objects.max_decoding_message_size(limits.message_in.min(PUT_OBJECT_PART));
     let (health, health_service) = tonic_health::server::health_reporter();
     set_health(&health, ServingStatus::Serving).await;
     let mut routes = Routes::builder();
@@ -155,6 +160,7 @@ async fn routes(api: Api, limits: &Limits) -> Result<(HealthReporter, Routes), S
         .add_service(sized!(RunServiceServer))
         .add_service(sized!(LogServiceServer))
         .add_service(sized!(EventServiceServer))
+        .add_service(objects)
         .add_service(sized!(SystemServiceServer))
         .add_service(health_service)
         .add_service(reflection().build_v1().map_err(ServeError::Descriptor)?)
@@ -177,6 +183,7 @@ async fn set_health(reporter: &HealthReporter, status: ServingStatus) {
         RunServiceServer::<Api>::NAME,
         LogServiceServer::<Api>::NAME,
         EventServiceServer::<Api>::NAME,
+        ObjectServiceServer::<Api>::NAME,
         SystemServiceServer::<Api>::NAME,
     ];
     for service in services {

@@ -4,6 +4,7 @@
 
 mod calls;
 mod limits;
+mod objects;
 mod refusals;
 mod serving;
 mod streams;

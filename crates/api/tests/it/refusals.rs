@@ -99,7 +99,7 @@ async fn a_file_with_problems_is_refused_with_all_of_them() {
 #[tokio::test]
 async fn a_part_that_the_server_cannot_run_is_shown_in_the_file() {
     let world = World::new().await;
-    let text = "id = \"a\"\ntask \"t\" \"i\" {\n  retry {\n    attempts = 2\n  }\n}\n";
+    let text = "id = \"a\"\ntask \"t\" \"i\" {\n  inject_token = true\n}\n";
     let error = world.client.register_pipeline(register(text)).await.unwrap_err();
     assert_eq!((error.code(), error.exit_code()), (Some("E0431"), 6), "{error:?}");
     assert_eq!(error.diagnostics().len(), 1);
@@ -127,6 +127,21 @@ async fn variables_that_are_not_accepted_are_named() {
     let error = world.client.start_run(start).await.unwrap_err();
     assert_eq!((error.code(), error.exit_code()), (Some("E0502"), 6));
     assert_eq!(fields(&error), ["variables[\"brnach\"]", "variables[\"branch\"]"]);
+}
+
+#[tokio::test]
+async fn a_malformed_key_has_its_own_code_and_rule() {
+    let world = World::new().await;
+    world.pipeline("p", "exit=0").await;
+    for key in ["K 1", "\u{e4}", &"k".repeat(200)] {
+        let idempotency_key = key.to_owned();
+        let start =
+            v1::StartRunRequest { pipeline: Some(pipeline("p")), idempotency_key, ..Default::default() };
+        let error = world.client.start_run(start).await.unwrap_err();
+        assert_eq!((error.code(), error.exit_code()), (Some("E0507"), 6), "{error:?}");
+        assert_eq!(error.message(), "an idempotency key has 1 to 128 visible ASCII characters");
+        assert_eq!((error.hint(), fields(&error)), (Some("a UUID is a good key"), vec!["idempotency_key"]));
+    }
 }
 
 #[tokio::test]

@@ -57,10 +57,15 @@ async fn engine_on(faults: FaultPlan, scheduler: &FakeBackend, logs: &TempDir) -
     let parts = EngineParts {
         storage: Arc::new(FakeStorage::open_with(&FakeDisk::new(), "state", faults, Defect::None).unwrap()),
         logs: LogStore::open(LogOptions::new(logs.path())).await.unwrap(),
+        objects: gofer_objects::Objects::in_memory(Arc::new(TestClock::new())),
         schedulers,
         clock: Arc::new(TestClock::new()),
         new_id: Arc::new(|| uuid::Uuid::now_v7().as_u128()),
-        options: EngineOptions { max_queued_runs: 3, ..EngineOptions::default() },
+        options: {
+            let mut options = EngineOptions::default();
+            options.queue.server.queued_runs = 3;
+            options
+        },
     };
     Engine::open(parts).await.unwrap()
 }

@@ -1,9 +1,10 @@
 //! `backend`: what stands behind a server.
 
+use gofer_grammar::Backend;
 use gofer_output::error::Failure;
 use gofer_output::exit::Exit;
+use gofer_views::human;
 
-use crate::args::Backend;
 use crate::context::Cx;
 use crate::embedded;
 
@@ -13,7 +14,7 @@ pub(super) async fn dispatch(cx: &Cx, command: Backend) -> Result<Exit, Failure>
         Backend::Check(args) => {
             // Each promise is named on standard output by the suite itself.
             let kept = embedded::check(&args).await?;
-            cx.ui.note(&format!("`{}` keeps {}", args.name, crate::source::count(count(kept), "promise")));
+            cx.ui.note(&format!("`{}` keeps {}", args.name, human::count(count(kept), "promise")));
             Ok(Exit::Ok)
         }
     }

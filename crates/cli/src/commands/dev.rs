@@ -5,18 +5,18 @@ use std::path::{Path, PathBuf};
 
 use gofer_client::Client;
 use gofer_client::v1 as pb;
+use gofer_grammar::Dev;
+use gofer_input::{Watcher, source};
 use gofer_output::error::Failure;
 use gofer_output::exit::Exit;
 use gofer_output::style::{Sign, size};
 use gofer_server::{Ended, RunningServer};
+use gofer_views::address;
 
 use super::server::shutdown_asked;
-use crate::args::Dev;
 use crate::context::Cx;
 use crate::embedded;
 use crate::remote::{self, incomplete};
-use crate::source;
-use crate::watch::Watcher;
 
 /// The greatest number of files that are registered.
 const MAX_FILES: usize = 100;
@@ -159,11 +159,7 @@ async fn apply(client: &Client, path: &Path) -> Result<String, Failure> {
     let answer = client.register_pipeline(request).await?;
     let version = answer.version.ok_or_else(incomplete)?;
     let word = if answer.unchanged { "is unchanged" } else { "registered" };
-    Ok(format!(
-        "{} v{} {word}",
-        crate::views::address(&version.namespace, &version.pipeline),
-        version.version
-    ))
+    Ok(format!("{} v{} {word}", address(&version.namespace, &version.pipeline), version.version))
 }
 
 fn farewell(place: &Place) -> String {

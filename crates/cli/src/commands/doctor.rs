@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use gofer_client::Client;
 use gofer_client::v1 as pb;
+use gofer_grammar::Doctor;
 use gofer_output::error::Failure;
 use gofer_output::exit::Exit;
-use gofer_output::style::{Sign, Style, duration, size};
-use gofer_output::table::{Cell, lay_out};
+use gofer_output::style::{duration, size};
+use gofer_views::{Backend, CheckResult, Diagnosis, Status, human, time_of};
 
-use crate::args::Doctor;
 use crate::context::Cx;
-use crate::views::{self, CheckResult, Diagnosis, Status};
 use crate::{clock, embedded};
 
 /// The difference of clocks from which on it is worth a word.
@@ -21,9 +20,9 @@ const SKEW: Duration = Duration::from_secs(5);
 /// The free space below which it is worth a word.
 const SPACE: u64 = 1 << 30;
 
-const OK: &str = "ok";
-const WARNING: &str = "warning";
-const FAILED: &str = "failed";
+const OK: &str = CheckResult::OK;
+const WARNING: &str = CheckResult::WARNING;
+const FAILED: &str = CheckResult::FAILED;
 
 fn result(name: &str, result: &'static str, text: impl Into<String>) -> CheckResult {
     CheckResult { name: name.to_owned(), result, text: text.into(), hint: None }
@@ -61,7 +60,7 @@ pub(super) async fn doctor(cx: &Cx, args: Doctor) -> Result<Exit, Failure> {
         |word| u32::try_from(checks.iter().filter(|check| check.result == word).count()).unwrap_or(u32::MAX);
     let (ok, warnings, failed) = (number(OK), number(WARNING), number(FAILED));
     let diagnosis = Diagnosis { checks, ok, warnings, failed };
-    cx.ui.object(&diagnosis, |style| human(&diagnosis, style))?;
+    cx.ui.object(&diagnosis, |style| human::diagnosis(&diagnosis, style))?;
     Ok(if failed > 0 { Exit::Invalid } else { Exit::Ok })
 }
 
@@ -95,7 +94,7 @@ async fn of_server(cx: &Cx, remote: &Client) -> Result<Vec<CheckResult>, Failure
 }
 
 fn server(cx: &Cx, info: &pb::GetInfoResponse, asked: gofer_types::Timestamp, took: Duration) -> CheckResult {
-    let skew = views::time!(info.now).map(|there| {
+    let skew = time_of(info.now.as_ref().map(|at| (at.seconds, at.nanos))).map(|there| {
         let here = asked.plus(took / 2);
         here.since(there.0).max(there.0.since(here))
     });
@@ -116,7 +115,7 @@ fn server(cx: &Cx, info: &pb::GetInfoResponse, asked: gofer_types::Timestamp, to
     result("server", OK, text)
 }
 
-fn backend(backend: &views::Backend) -> CheckResult {
+fn backend(backend: &Backend) -> CheckResult {
     let text = format!("{} ({}) {}", backend.name, backend.kind, backend.target);
     let text = text.trim_end();
     match backend.healthy {
@@ -146,24 +145,4 @@ fn space(cx: &Cx, data_dir: &str) -> Option<CheckResult> {
     } else {
         result("data", OK, text)
     })
-}
-
-fn human(diagnosis: &Diagnosis, style: &Style) -> String {
-    let row = |check: &CheckResult| -> Vec<Cell> {
-        let sign = style.sign(match check.result {
-            OK => Sign::Good,
-            WARNING => Sign::Warning,
-            _ => Sign::Bad,
-        });
-        let hint = check.hint.as_ref().map(|hint| format!("   {hint}")).unwrap_or_default();
-        vec![
-            format!("{sign} {}", check.name).into(),
-            check.result.into(),
-            format!("{}{hint}", check.text).into(),
-        ]
-    };
-    let table = lay_out(None, &diagnosis.checks.iter().map(row).collect::<Vec<_>>(), style);
-    let dot = style.dot();
-    let warnings = crate::source::count(usize::try_from(diagnosis.warnings).unwrap_or_default(), "warning");
-    format!("{table}{} ok {dot} {warnings} {dot} {} failed\n", diagnosis.ok, diagnosis.failed)
 }

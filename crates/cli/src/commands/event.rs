@@ -3,16 +3,16 @@
 use futures_util::StreamExt;
 use gofer_client::Followed;
 use gofer_client::v1 as pb;
+use gofer_grammar::resources::{EventFilter, EventFollow, EventList};
 use gofer_output::error::Failure;
 use gofer_output::exit::Exit;
 use gofer_output::table::lay_out;
 use gofer_output::{Format, Row, View};
+use gofer_views::Event;
+use gofer_views::signals::Stops;
 
 use super::logs::point;
-use crate::args::resources::{EventFilter, EventFollow, EventList};
 use crate::context::Cx;
-use crate::signals::Stops;
-use crate::views::Event;
 
 /// `event list`.
 pub(super) async fn list(cx: &Cx, args: EventList) -> Result<Exit, Failure> {

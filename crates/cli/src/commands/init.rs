@@ -3,14 +3,14 @@
 use std::io::Write;
 use std::path::Path;
 
+use gofer_grammar::{Init, Template};
 use gofer_output::error::Failure;
 use gofer_output::exit::Exit;
 use gofer_output::style::Sign;
 use gofer_output::table::pairs;
+use gofer_views::{Done, Page};
 
-use crate::args::{Init, Template};
 use crate::context::Cx;
-use crate::views::{Done, Page};
 
 const TEMPLATES: [(Template, &str, &str); 2] = [
     (Template::Hello, "hello", "three tasks, one after another"),

@@ -1,31 +1,33 @@
 //! `local`: a pipeline file from beginning to end, in this process, without a server.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use gofer_client::Client;
 use gofer_client::v1 as pb;
+use gofer_grammar::Local;
+use gofer_input::source::{self, Valid};
 use gofer_output::error::Failure;
 use gofer_output::exit::Exit;
+use gofer_types::Task;
+use gofer_views::follow::{Follower, OnInterrupt, Shown};
+use gofer_views::signals::Stops;
+use gofer_views::{human, language};
 
-use super::run::by_number;
-use super::variables;
-use crate::args::Local;
+use super::start::wish;
 use crate::context::Cx;
-use crate::follow::{Follower, OnInterrupt, Shown};
+use crate::embedded;
 use crate::remote::incomplete;
-use crate::signals::Stops;
-use crate::source::{self, Valid};
-use crate::{embedded, language};
+use gofer_views::ask::by_number;
 
 /// `local`.
 pub(super) async fn local(cx: &Cx, args: Local) -> Result<Exit, Failure> {
     let file = source::read(&args.path)?.valid()?;
-    let variables = variables::read(&args.variables)?;
+    let start = wish(&args.variables, args.choice)?;
     for warning in &file.warnings {
         cx.ui.note(warning.trim_end());
     }
-    let imageless = file.pipeline.tasks.iter().find(|task| task.image.is_empty());
+    let imageless = |task: &&Task| task.image.is_empty() && !start.images.contains_key(task.id.as_str());
+    let imageless = file.pipeline.tasks.iter().find(imageless);
     let chosen =
         embedded::choose(args.scheduler, &cx.engines, imageless.map(|task| task.id.as_str())).await?;
     let source = runnable(cx, file);
@@ -35,7 +37,7 @@ pub(super) async fn local(cx: &Cx, args: Local) -> Result<Exit, Failure> {
     embedded::log(if cx.ui.verbose > 0 { "debug" } else { "error" }, false, None)?;
     let containers = chosen.containers;
     let server = embedded::local(chosen, &cx.actor).await?;
-    let outcome = run(cx, &server.client(), source, variables, &mut stops).await;
+    let outcome = run(cx, &server.client(), (source, start), &mut stops).await;
     if let Some(kept) = server.shutdown(args.keep).await {
         let kept = kept.display();
         cx.ui.note(&format!("records and logs are kept in {kept}"));
@@ -69,7 +71,7 @@ fn runnable(cx: &Cx, file: Valid) -> pb::SourceFile {
     let ignored: Vec<String> = [(pipeline.triggers.len(), "trigger"), (pipeline.notifiers.len(), "notifier")]
         .into_iter()
         .filter(|(n, _)| *n > 0)
-        .map(|(n, noun)| source::count(n, noun))
+        .map(|(n, noun)| human::count(n, noun))
         .collect();
     if ignored.is_empty() {
         return pb::SourceFile { name: source.name().to_owned(), content: source.text().to_owned() };
@@ -83,8 +85,7 @@ fn runnable(cx: &Cx, file: Valid) -> pb::SourceFile {
 async fn run(
     cx: &Cx,
     client: &Client,
-    source: pb::SourceFile,
-    variables: HashMap<String, String>,
+    (source, start): (pb::SourceFile, pb::StartRunRequest),
     stops: &mut Stops,
 ) -> Result<Exit, Failure> {
     let register = pb::RegisterPipelineRequest { source: Some(source), ..Default::default() };
@@ -98,7 +99,7 @@ async fn run(
     };
     let pb::Pipeline { namespace, id: pipeline, .. } = registered.pipeline.ok_or_else(incomplete)?;
     let reference = pb::PipelineRef { namespace: namespace.clone(), pipeline: pipeline.clone() };
-    let start = pb::StartRunRequest { pipeline: Some(reference), variables, ..Default::default() };
+    let start = pb::StartRunRequest { pipeline: Some(reference), ..start };
     let (known, shown) = (cx.forgetful(), Shown::everything(OnInterrupt::Cancel));
     let followed = async {
         // Not given up halfway: a signal is kept meanwhile, and cancels the run as soon as there is one.

@@ -5,20 +5,25 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures_util::StreamExt;
 use gofer_client::Client;
 use gofer_client::v1 as pb;
+use gofer_grammar::{Logs, Stream};
+use gofer_input::wanted;
 use gofer_output::Format;
 use gofer_output::error::Failure;
 use gofer_output::exit::Exit;
+use gofer_views::follow::{Follower, LineOptions, Memory, OnInterrupt, Printer, Shown, is_meant, not_kept};
+use gofer_views::{Done, LogLine, Run, human, time_of};
 
-use super::run::{all_tasks, by_number};
-use crate::args::{Logs, Stream};
+use super::run::all_tasks;
 use crate::clock;
 use crate::context::Cx;
-use crate::follow::{Follower, LineOptions, OnInterrupt, Printer, Shown};
 use crate::remote::incomplete;
-use crate::views::{self, LogLine};
+use gofer_views::ask::by_number;
 
 /// `logs`.
 pub(super) async fn logs(cx: &Cx, args: &Logs) -> Result<Exit, Failure> {
+    if args.delete {
+        return delete(cx, &args.reference).await;
+    }
     let address = cx.addresses.run(&args.reference)?;
     let mut request = request(cx, args)?;
     request.attempt = args.attempt.or(address.attempt).unwrap_or(0);
@@ -28,13 +33,17 @@ pub(super) async fn logs(cx: &Cx, args: &Logs) -> Result<Exit, Failure> {
         remote.get_run(pb::GetRunRequest { run: Some(address.run) }).await?.run.ok_or_else(incomplete)?;
     cx.addresses.remember(&run.namespace, &run.pipeline, run.number);
     let tasks = all_tasks(&remote, by_number(&run)).await?;
-    check_tasks(&request.tasks, &tasks)?;
+    wanted::check(&request, &run, &tasks)?;
     if args.failed {
-        request.tasks = failed(&request.tasks, &tasks);
+        request.tasks = wanted::failed(&request.tasks, &tasks);
         if request.tasks.is_empty() {
             cx.ui.note("no task failed");
             return Ok(Exit::Ok);
         }
+    }
+    if (args.failed || args.follow) && !request.tasks.is_empty() {
+        not_kept(&request.tasks, &tasks).iter().for_each(|text| cx.ui.note(text));
+        request.tasks = wanted::kept(request.tasks, &tasks);
     }
     let lines = LineOptions { no_prefix: args.no_prefix, timestamps: args.timestamps, raw: args.raw };
     if args.follow {
@@ -52,10 +61,38 @@ pub(super) async fn logs(cx: &Cx, args: &Logs) -> Result<Exit, Failure> {
             .exit());
     }
     request.run = Some(by_number(&run));
+    if request.tasks.is_empty() {
+        not_kept(&[], &tasks).iter().for_each(|text| cx.ui.note(text));
+    }
     let mut printer = Printer::new(lines, cx.ui.style.clone());
-    let shown = |task: &&pb::TaskRun| request.tasks.is_empty() || request.tasks.contains(&task.task);
+    let shown = |task: &&pb::TaskRun| is_meant(&request.tasks, &task.task);
     printer.expect(tasks.iter().filter(shown).map(|task| task.task.as_str()));
     print(cx, &remote, request, printer).await?;
+    Ok(Exit::Ok)
+}
+
+/// `logs --delete`: of a whole run, for its tasks share what is kept.
+async fn delete(cx: &Cx, typed: &str) -> Result<Exit, Failure> {
+    let address = cx.addresses.run_only(typed)?;
+    let remote = cx.remote().await?;
+    let run = remote.get_run(pb::GetRunRequest { run: Some(address) }).await?.run.ok_or_else(incomplete)?;
+    cx.addresses.remember(&run.namespace, &run.pipeline, run.number);
+    let view = Run::from(run.clone());
+    let of = format!("the output of {} ({})", view.r#ref, human::count(run.tasks as usize, "task"));
+    let before = view.logs_deleted.is_some();
+    if !before {
+        cx.confirm(&format!("Delete {of}? It cannot be brought back."))?;
+    }
+    let answer = remote.delete_logs(pb::DeleteLogsRequest { run: Some(by_number(&run)) }).await?;
+    let at = time_of(answer.at.as_ref().map(|at| (at.seconds, at.nanos)));
+    let done = Done { action: "deleted", names: vec![view.r#ref.clone()] };
+    cx.ui.object(&done, |style| {
+        let at = style.time(at.map(|at| at.0));
+        match before {
+            true => format!("{of} was deleted before, by {} {at}\n", answer.actor),
+            false => format!("deleted {of}; the run itself is kept\n"),
+        }
+    })?;
     Ok(Exit::Ok)
 }
 
@@ -108,26 +145,4 @@ pub(super) fn point(cx: &Cx, typed: Option<&str>) -> Result<Option<SystemTime>, 
     })?;
     let since = u64::try_from(at.as_micros()).unwrap_or(0);
     Ok(Some(UNIX_EPOCH + Duration::from_micros(since)))
-}
-
-fn check_tasks(wanted: &[String], tasks: &[pb::TaskRun]) -> Result<(), Failure> {
-    let names = || tasks.iter().map(|task| task.task.as_str());
-    let Some(wrong) = wanted.iter().find(|task| !names().any(|known| known == task.as_str())) else {
-        return Ok(());
-    };
-    let failure = Failure::new("E0304", Exit::NotFound, format!("the run has no task `{wrong}`"));
-    Err(match gofer_output::error::nearest(wrong, names()) {
-        Some(near) => failure.hint(format!("did you mean `{near}`?")),
-        None => failure.hint(format!("its tasks are {}", names().collect::<Vec<_>>().join(", "))),
-    })
-}
-
-fn failed(wanted: &[String], tasks: &[pb::TaskRun]) -> Vec<String> {
-    use gofer_types::TaskState::{Errored, Failed, Lost, TimedOut};
-    let bad = |task: &&pb::TaskRun| {
-        let state = views::task_state(task.state());
-        matches!(state, Some(Failed | Errored | Lost | TimedOut))
-            && (wanted.is_empty() || wanted.contains(&task.task))
-    };
-    tasks.iter().filter(bad).map(|task| task.task.clone()).collect()
 }

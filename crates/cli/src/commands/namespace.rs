@@ -1,14 +1,14 @@
 //! `namespace`: the borders of tenancy.
 
 use gofer_client::v1 as pb;
+use gofer_grammar::resources::Namespace;
 use gofer_output::error::Failure;
 use gofer_output::exit::Exit;
 use gofer_output::table::pairs;
+use gofer_views::{Done, NamespaceView};
 
-use crate::args::resources::Namespace;
 use crate::context::Cx;
 use crate::remote::incomplete;
-use crate::views::{Done, NamespaceView};
 
 /// `namespace`.
 pub(super) async fn dispatch(cx: &Cx, command: Namespace) -> Result<Exit, Failure> {

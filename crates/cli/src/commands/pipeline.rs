@@ -2,21 +2,19 @@
 
 use gofer_client::Client;
 use gofer_client::v1 as pb;
-use gofer_output::error::Failure;
-use gofer_output::exit::Exit;
-use gofer_output::style::Style;
-use gofer_output::table::{Cell, lay_out, pairs};
-
-use super::up;
-use crate::args::Paging;
-use crate::args::resources::{
+use gofer_grammar::Paging;
+use gofer_grammar::resources::{
     Diff, Graph as GraphArgs, Pipeline as Verb, PipelineFile, PipelineReference, Versions,
 };
+use gofer_input::source;
+use gofer_output::error::Failure;
+use gofer_output::exit::Exit;
+use gofer_views::{Done, Graph, Pipeline, Plan, Validation, Version, address, human, language};
+
+use super::up;
 use crate::context::Cx;
-use crate::language;
+use crate::embedded;
 use crate::remote::incomplete;
-use crate::source;
-use crate::views::{self, Dependency, Done, Graph, Pipeline, Plan, TaskConfig, Validation, Version};
 
 /// `pipeline`.
 pub(super) async fn dispatch(cx: &Cx, command: Verb) -> Result<Exit, Failure> {
@@ -72,54 +70,18 @@ async fn get(cx: &Cx, args: &PipelineReference) -> Result<Exit, Failure> {
     let remote = cx.remote().await?;
     let version = Version::from(fetch_version(cx, &remote, &args.pipeline).await?);
     if number > 0 {
-        cx.ui.object(&version, |style| of_version(&version, style))?;
+        cx.ui.object(&version, |style| human::version(&version, style))?;
         return Ok(Exit::Ok);
     }
     let request = pb::GetPipelineRequest { pipeline: Some(pipeline) };
     let view = Pipeline::from(remote.get_pipeline(request).await?.pipeline.ok_or_else(incomplete)?);
-    cx.ui.object(&view, |style| {
-        let facts = [
-            ("pipeline", view.r#ref.clone()),
-            ("name", view.name.clone()),
-            ("state", if view.enabled { "enabled" } else { "disabled" }.to_owned()),
-            ("updated", style.time(view.updated.map(|at| at.0))),
-        ];
-        format!("{}{}", pairs(&facts, style), of_version(&version, style))
-    })?;
+    let view = Pipeline { variables: Some(version.variables.clone()), ..view };
+    cx.ui.object(&view, |style| human::pipeline(&view, &version, style))?;
     Ok(Exit::Ok)
 }
 
-fn of_version(version: &Version, style: &Style) -> String {
-    let variables: Vec<String> = version.variables.iter().map(variable).collect();
-    let facts = [
-        ("version", version.r#ref.clone()),
-        ("registered", format!("{} by {}", style.time(version.created.map(|at| at.0)), version.actor)),
-        ("variables", variables.join(", ")),
-    ];
-    format!("{}\n{}", pairs(&facts, style), tree(&version.tasks, style))
-}
-
-fn variable(variable: &views::Variable) -> String {
-    match &variable.default {
-        Some(default) => format!("{} = {default:?}", variable.name),
-        None => format!("{} (required)", variable.name),
-    }
-}
-
-/// The tasks with what they wait for, one a line.
-fn tree(tasks: &[TaskConfig], style: &Style) -> String {
-    let row = |task: &TaskConfig| -> Vec<Cell> {
-        let parents = task.depends_on.iter().map(|on| format!("{} {}", on.task, on.condition));
-        let parents = parents.collect::<Vec<_>>().join(", ");
-        let arrow = if style.unicode { "←" } else { "<-" };
-        let from = if parents.is_empty() { " ".to_owned() } else { format!("{arrow} {parents}") };
-        vec![format!("  {}", task.id).into(), task.image.clone().into(), from.into()]
-    };
-    lay_out(None, &tasks.iter().map(row).collect::<Vec<_>>(), style)
-}
-
 fn validate(cx: &Cx, args: &PipelineFile) -> Result<Exit, Failure> {
-    let file = source::read(&args.path)?;
+    let file = source::read(&args.path)?.runnable(&embedded::supported());
     if !cx.ui.machine() {
         let valid = file.valid()?;
         for warning in &valid.warnings {
@@ -142,33 +104,15 @@ fn validate(cx: &Cx, args: &PipelineFile) -> Result<Exit, Failure> {
 
 async fn graph(cx: &Cx, args: GraphArgs) -> Result<Exit, Failure> {
     let graph = match (&args.file, &args.pipeline) {
-        (Some(path), _) => of_file(&source::read(path)?.valid()?.pipeline),
+        (Some(path), _) => Graph::from(&source::read(path)?.valid()?.pipeline),
         (None, typed) => {
             let typed = typed.as_deref().unwrap_or_default();
             let version = Version::from(fetch_version(cx, &cx.remote().await?, typed).await?);
             Graph { pipeline: version.r#ref, tasks: version.tasks }
         }
     };
-    cx.ui.object(&graph, |style| format!("{}\n{}", graph.pipeline, tree(&graph.tasks, style)))?;
+    cx.ui.object(&graph, |style| human::graph(&graph, style))?;
     Ok(Exit::Ok)
-}
-
-fn of_file(pipeline: &gofer_types::Pipeline) -> Graph {
-    let task = |task: &gofer_types::Task| TaskConfig {
-        id: task.id.to_string(),
-        image: task.image.clone(),
-        description: task.description.clone(),
-        depends_on: task
-            .depends_on
-            .iter()
-            .map(|(parent, condition)| Dependency {
-                task: parent.to_string(),
-                condition: condition.to_string(),
-            })
-            .collect(),
-        scheduler: task.scheduler.as_ref().map(ToString::to_string).unwrap_or_default(),
-    };
-    Graph { pipeline: pipeline.id.to_string(), tasks: pipeline.tasks.iter().map(task).collect() }
 }
 
 async fn diff(cx: &Cx, args: &Diff) -> Result<Exit, Failure> {
@@ -177,13 +121,13 @@ async fn diff(cx: &Cx, args: &Diff) -> Result<Exit, Failure> {
         (fetch_version(cx, &remote, &args.from).await?, fetch_version(cx, &remote, &args.to).await?);
     let changes = up::between(&up::of_version(&old)?, &up::of_version(&new)?);
     let name = |version: &pb::Version| {
-        views::address(&version.namespace, &format!("{}@{}", version.pipeline, version.version))
+        address(&version.namespace, &format!("{}@{}", version.pipeline, version.version))
     };
     let unchanged = changes.is_empty();
     let plan = Plan { r#ref: name(&new), changes, unchanged, version: old.version, registered: None };
     cx.ui.object(&plan, |style| match unchanged {
         true => format!("{} and {} are the same\n", name(&old), name(&new)),
-        false => plan.changes.iter().map(|line| up::coloured(line, style)).collect(),
+        false => human::differences(&plan.changes, style),
     })?;
     Ok(Exit::Ok)
 }
@@ -202,7 +146,7 @@ async fn enable(cx: &Cx, args: &PipelineReference, enabled: bool) -> Result<Exit
 
 async fn delete(cx: &Cx, args: &PipelineReference) -> Result<Exit, Failure> {
     let pipeline = cx.addresses.pipeline_only(&args.pipeline)?;
-    let name = views::address(&pipeline.namespace, &pipeline.pipeline);
+    let name = address(&pipeline.namespace, &pipeline.pipeline);
     let remote = cx.remote().await?;
     remote.get_pipeline(pb::GetPipelineRequest { pipeline: Some(pipeline.clone()) }).await?;
     cx.confirm(&format!("Delete the pipeline `{name}` with its versions, runs and logs?"))?;

@@ -1,55 +1,24 @@
-//! `run`, and the everyday commands that are about one run.
+//! `run`, and the everyday commands that are about one run that is there.
 
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use gofer_client::Client;
 use gofer_client::v1 as pb;
-use gofer_output::Row;
+use gofer_grammar::resources::RunFilter;
+use gofer_grammar::{Cancel, RunReference};
 use gofer_output::error::Failure;
 use gofer_output::exit::Exit;
-use gofer_output::table::{lay_out, pairs};
 use gofer_types::RunState;
+use gofer_views::follow::{Ending, Follower, LineOptions, Memory, OnInterrupt, Progress, Shown, last_line};
+use gofer_views::{Run, TaskRun, approvals, ask, human, run_state_of};
 
-use super::variables;
-use crate::args::resources::RunFilter;
-use crate::args::{Cancel, RunReference, Start};
+use super::start::map;
 use crate::context::Cx;
-use crate::follow::{Ending, Follower, LineOptions, OnInterrupt, Progress, Shown, last_line};
 use crate::remote::{self, incomplete};
-use crate::views::{self, Run, TaskRun};
 
 /// The greatest page of tasks.
 const ALL_TASKS: u32 = 1000;
-
-/// `start`.
-pub(super) async fn start(cx: &Cx, args: Start) -> Result<Exit, Failure> {
-    let (pipeline, version) = cx.addresses.pipeline(&args.pipeline)?;
-    let variables = variables::read(&args.variables)?;
-    let idempotency_key = args.idempotency_key.unwrap_or_default();
-    let remote = cx.remote().await?;
-    let request = pb::StartRunRequest { pipeline: Some(pipeline), version, variables, idempotency_key };
-    let answer = remote.start_run(request).await?;
-    let run = answer.run.ok_or_else(incomplete)?;
-    cx.addresses.remember(&run.namespace, &run.pipeline, run.number);
-    let reference = by_number(&run);
-    let view = Run::from(run);
-    if answer.existing {
-        cx.ui.note(&format!("{} was started with this idempotency key before", view.r#ref));
-    }
-    let follow = args.follow || (cx.ui.stdout_tty && !args.detach && args.wait.is_none());
-    match args.wait {
-        Some(limit) => wait_for(cx, &remote, reference, Some(limit.get())).await,
-        None if follow => {
-            let shown = Shown::everything(OnInterrupt::Detach);
-            Ok(Follower::new(&cx.ui, &remote, &cx.addresses, shown).follow(reference).await?.exit())
-        }
-        None => {
-            cx.ui.object(&view, |_| format!("{}\n", view.r#ref))?;
-            cx.ui.next(&[(format!("gofer watch {}", view.r#ref), "see how it goes")]);
-            Ok(Exit::Ok)
-        }
-    }
-}
 
 /// `watch`.
 pub(super) async fn watch(cx: &Cx, args: &RunReference) -> Result<Exit, Failure> {
@@ -66,7 +35,8 @@ pub(super) async fn wait(cx: &Cx, args: &RunReference) -> Result<Exit, Failure> 
     wait_for(cx, &remote, run, cx.global.timeout.map(gofer_types::Span::get)).await
 }
 
-async fn wait_for(
+/// Waits for the end of a run, at most so long.
+pub(super) async fn wait_for(
     cx: &Cx,
     remote: &Client,
     run: pb::RunRef,
@@ -84,15 +54,21 @@ async fn wait_for(
     let following = follower.follow(run);
     let followed = match limit {
         None => following.await?,
-        Some(limit) => tokio::time::timeout(limit, following).await.map_err(|_| {
-            let limit = gofer_types::Span::from(limit);
-            Failure::new("E0107", Exit::Timeout, format!("the run did not end within {limit}; it goes on"))
-                .next("gofer watch -")
-        })??,
+        Some(limit) => match tokio::time::timeout(limit, following).await {
+            Ok(followed) => followed?,
+            Err(_) => return Err(not_ended(&follower, limit)),
+        },
     };
     let Ending::Ended(progress) = followed else { return Ok(Exit::Interrupted) };
     print_end(cx, &progress)?;
     Ok(progress.exit())
+}
+
+fn not_ended(follower: &Follower<'_>, limit: Duration) -> Failure {
+    let limit = gofer_types::Span::from(limit);
+    let (run, place) = follower.address().map_or(("the run", "-"), |address| (address, address));
+    Failure::new("E0107", Exit::Timeout, format!("{run} did not end within {limit}; it goes on"))
+        .next(format!("gofer watch {place}"))
 }
 
 fn print_end(cx: &Cx, progress: &Progress) -> Result<(), Failure> {
@@ -101,12 +77,33 @@ fn print_end(cx: &Cx, progress: &Progress) -> Result<(), Failure> {
     cx.ui.object(&run, |style| last_line(&run, &tasks, style))
 }
 
-/// `cancel`.
+/// How many runs are being cancelled at once, where many are named.
+const AT_ONCE: usize = 16;
+
+/// `cancel`. Of many, one that cannot be cancelled does not keep the others.
 pub(super) async fn cancel(cx: &Cx, args: Cancel) -> Result<Exit, Failure> {
-    let run = cx.addresses.run_only(&args.run.reference)?;
+    let runs = args.references.iter().map(|typed| cx.addresses.run_only(typed));
+    let runs = runs.collect::<Result<Vec<_>, _>>()?;
+    let only = runs.len() == 1;
     let remote = cx.remote().await?;
-    let request = pb::CancelRunRequest { run: Some(run), reason: args.reason, force: args.force };
-    let answer = remote.cancel_run(request).await?;
+    let request =
+        |run| pb::CancelRunRequest { run: Some(run), reason: args.reason.clone(), force: args.force };
+    let calls = runs.into_iter().map(|run| remote.cancel_run(request(run)));
+    let mut answers = stream::iter(calls).buffered(AT_ONCE);
+    let mut failure: Option<Failure> = None;
+    while let Some(answer) = answers.next().await {
+        let said = match answer {
+            Ok(answer) => say_cancelled(cx, answer, only),
+            Err(error) => Err(error.into()),
+        };
+        if let Some(earlier) = said.err().and_then(|new| failure.replace(new)) {
+            cx.ui.fail(&earlier);
+        }
+    }
+    failure.map_or(Ok(Exit::Ok), Err)
+}
+
+fn say_cancelled(cx: &Cx, answer: pb::CancelRunResponse, only: bool) -> Result<(), Failure> {
     let run = answer.run.ok_or_else(incomplete)?;
     cx.addresses.remember(&run.namespace, &run.pipeline, run.number);
     let view = Run::from(run);
@@ -118,10 +115,10 @@ pub(super) async fn cancel(cx: &Cx, args: Cancel) -> Result<Exit, Failure> {
         format!("{} is being cancelled\n", view.r#ref)
     };
     cx.ui.object(&view, |_| text)?;
-    if !answer.already_ended {
+    if only && !answer.already_ended {
         cx.ui.next(&[(format!("gofer wait {}", view.r#ref), "until it has ended")]);
     }
-    Ok(Exit::Ok)
+    Ok(())
 }
 
 /// `run list` and `ps`.
@@ -134,14 +131,26 @@ pub(super) async fn list(cx: &Cx, filter: RunFilter, active: bool, name: &str) -
         None => (cx.addresses.namespace(), String::new()),
     };
     let remote = cx.remote().await?;
-    let states: Vec<i32> = filter.state.iter().map(|state| views::run_state_of(*state).into()).collect();
+    let states: Vec<i32> = filter.state.iter().map(|state| run_state_of(*state).into()).collect();
     let typed: String = filter.pipeline.iter().map(|typed| format!(" {typed}")).collect();
     let chosen: String = filter.state.iter().map(|state: &RunState| format!(" --state {state}")).collect();
+    let labels: String = filter
+        .label
+        .iter()
+        .map(|label| format!(" --label {}", human::quoted(&format!("{}={}", label.name, label.value))))
+        .collect();
     let flag = if active && name != "ps" { " --active" } else { "" };
-    let again = cx.again(&format!("{name}{typed}{chosen}{flag}"));
+    let again = cx.again(&format!("{name}{typed}{chosen}{labels}{flag}"));
     let fetch = async |page| {
         let (namespace, pipeline, states) = (namespace.clone(), pipeline.clone(), states.clone());
-        let request = pb::ListRunsRequest { namespace, pipeline, states, active, page: Some(page) };
+        let request = pb::ListRunsRequest {
+            namespace,
+            pipeline,
+            states,
+            active,
+            page: Some(page),
+            labels: map(&filter.label),
+        };
         let answer = remote.list_runs(request).await?;
         Ok((answer.runs.into_iter().map(Run::from).collect(), answer.next_page_token))
     };
@@ -155,42 +164,16 @@ pub(super) async fn get(cx: &Cx, args: &RunReference) -> Result<Exit, Failure> {
     let remote = cx.remote().await?;
     let run = remote.get_run(pb::GetRunRequest { run: Some(reference) }).await?.run.ok_or_else(incomplete)?;
     cx.addresses.remember(&run.namespace, &run.pipeline, run.number);
-    let tasks = all_tasks(&remote, by_number(&run)).await?;
-    let tasks: Vec<TaskRun> = tasks.into_iter().map(TaskRun::from).collect();
-    let view = Run { task_list: Some(tasks.clone()), ..Run::from(run) };
-    cx.ui.object(&view, |style| {
-        let rows: Vec<_> = tasks.iter().map(|task| task.cells(style)).collect();
-        let table = lay_out(cx.ui.headers.then_some(TaskRun::HEADERS), &rows, style);
-        format!("{}\n{table}", pairs(&facts(&view, style), style))
-    })?;
-    Ok(Exit::Ok)
-}
-
-fn facts(run: &Run, style: &gofer_output::style::Style) -> Vec<(&'static str, String)> {
-    let cause = run.cause.as_ref().map(|cause| cause.text.clone()).unwrap_or_default();
-    let variables: Vec<String> =
-        run.variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let cancel = run.cancel.as_ref().map(|c| format!("by {} {}", c.actor, c.reason).trim_end().to_owned());
-    vec![
-        ("run", run.r#ref.clone()),
-        ("state", run.state.to_owned()),
-        ("cause", cause),
-        ("version", format!("v{}", run.version)),
-        ("started by", format!("{} ({})", run.actor, run.trigger)),
-        ("variables", variables.join(" ")),
-        ("created", style.time(run.created.map(|at| at.0))),
-        ("duration", views::lasted(run.started, run.ended, style)),
-        ("cancel", cancel.unwrap_or_default()),
-    ]
-}
-
-/// A run by its number, whatever it was asked for by.
-pub(super) fn by_number(run: &pb::Run) -> pb::RunRef {
-    pb::RunRef {
-        namespace: run.namespace.clone(),
-        pipeline: run.pipeline.clone(),
-        selector: Some(pb::run_ref::Selector::Number(run.number)),
+    let tasks = all_tasks(&remote, ask::by_number(&run)).await?;
+    let mut tasks: Vec<TaskRun> = tasks.into_iter().map(TaskRun::from).collect();
+    ask::name_children(&remote, &run, &mut tasks).await?;
+    let waits = tasks.iter().any(approvals::is_waiting);
+    let view = Run { task_list: Some(tasks), ..Run::from(run) };
+    cx.ui.object(&view, |style| human::run(&view, cx.ui.headers, style))?;
+    if waits {
+        cx.ui.next(&[(format!("gofer run explain {}", view.r#ref), "what is asked, and how to answer")]);
     }
+    Ok(Exit::Ok)
 }
 
 /// Every task run of a run, in the order of the file.

@@ -1,18 +1,16 @@
 //! `server` and `status`: serving, checking a configuration, and how a server does.
 
 use gofer_client::v1 as pb;
+use gofer_grammar::{ConfigFile, ConfigShow, ServerConfig, ServerStart};
 use gofer_output::Listing;
 use gofer_output::error::Failure;
 use gofer_output::exit::Exit;
-use gofer_output::style::{Style, duration};
-use gofer_output::table::{Cell, lay_out, pairs};
 use gofer_server::Ended;
+use gofer_views::{Backend, Done, Setting, Status, human};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::{ConfigFile, ConfigShow, ServerConfig, ServerStart};
 use crate::context::Cx;
 use crate::embedded;
-use crate::views::{Backend, Done, Setting, Status, state_cell};
 
 /// Resolves with the first SIGINT or SIGTERM; never, if they cannot be listened for.
 pub(super) async fn shutdown_asked() {
@@ -97,7 +95,7 @@ fn show(cx: &Cx, args: &ConfigShow) -> Result<Exit, Failure> {
 pub(super) async fn status(cx: &Cx, check: bool) -> Result<Exit, Failure> {
     let answer = cx.remote().await?.get_status(pb::GetStatusRequest { check }).await?;
     let status = Status::from(answer);
-    cx.ui.object(&status, |style| human(&status, &cx.global.addr, style))?;
+    cx.ui.object(&status, |style| human::status(&status, &cx.global.addr, style))?;
     Ok(Exit::Ok)
 }
 
@@ -114,44 +112,7 @@ pub(super) async fn health(cx: &Cx) -> Result<Exit, Failure> {
         )
         .next("gofer doctor"));
     }
-    cx.ui.object(&status, |_| format!("healthy: gofer {}, up {}\n", status.version, up(&status)))?;
+    cx.ui
+        .object(&status, |_| format!("healthy: gofer {}, up {}\n", status.version, human::uptime(&status)))?;
     Ok(Exit::Ok)
-}
-
-fn up(status: &Status) -> String {
-    duration(std::time::Duration::from_millis(status.uptime_ms))
-}
-
-fn human(status: &Status, address: &str, style: &Style) -> String {
-    let facts = [
-        ("server", format!("{address}, gofer {}, up {}, epoch {}", status.version, up(status), status.epoch)),
-        ("data", status.data_dir.clone()),
-        ("runs", format!("{} running, {} queued", status.running_runs, status.queued_runs)),
-        ("tasks", format!("{} of {} running", status.running_tasks, status.max_running_tasks)),
-        ("events", status.last_event.to_string()),
-        (
-            "set aside",
-            crate::source::count(usize::try_from(status.quarantined_runs).unwrap_or(usize::MAX), "run"),
-        ),
-    ];
-    let rows: Vec<Vec<Cell>> = status.backends.iter().map(row).collect();
-    let headers = ["FAMILY", "NAME", "KIND", "HEALTH", "TARGET", "CAN"];
-    format!("{}\n{}", pairs(&facts, style), lay_out(Some(&headers), &rows, style))
-}
-
-fn row(backend: &Backend) -> Vec<Cell> {
-    let name = if backend.default { format!("{} (default)", backend.name) } else { backend.name.clone() };
-    let health = match backend.healthy {
-        Some(true) => "healthy",
-        Some(false) => "unhealthy",
-        None => "not asked",
-    };
-    vec![
-        backend.family.clone().into(),
-        name.into(),
-        backend.kind.clone().into(),
-        state_cell(health),
-        backend.target.clone().into(),
-        backend.problem.clone().unwrap_or_else(|| backend.capabilities.join(", ")).into(),
-    ]
 }

@@ -2,19 +2,19 @@
 
 use gofer_client::Client;
 use gofer_client::v1 as pb;
+use gofer_grammar::{Attend, Choice, Start, Up, Variables, resources};
+use gofer_input::source::{self, Valid};
 use gofer_output::diff;
 use gofer_output::error::Failure;
 use gofer_output::exit::Exit;
-use gofer_output::style::{Colour, Sign, Style};
+use gofer_output::style::Sign;
+use gofer_pipeline::{Limits, Source};
 use gofer_types::Pipeline;
+use gofer_views::{Plan, address, human, language};
 use serde_json::{Value, json};
 
-use crate::args::{Start, Up, Variables, resources};
 use crate::context::Cx;
-use crate::language;
 use crate::remote::incomplete;
-use crate::source::{self, Valid};
-use crate::views::{self, Plan};
 
 /// A file, and what registering it would change.
 struct Change {
@@ -25,21 +25,21 @@ struct Change {
 
 /// `up` and `pipeline apply`.
 pub(super) async fn up(cx: &Cx, args: &Up) -> Result<Exit, Failure> {
-    let file = source::read(&args.path)?.valid()?;
+    let file = source::read_for_server(&args.path)?.valid()?;
     let remote = cx.remote().await?;
     let mut change = compare(cx, &remote, file).await?;
     say(cx, &change);
     if args.plan {
-        cx.ui.object(&change.plan, |style| human(&change.plan, style))?;
+        cx.ui.object(&change.plan, |style| human::plan(&change.plan, style))?;
         return Ok(Exit::Ok);
     }
     if change.plan.unchanged {
-        cx.ui.object(&change.plan, |style| human(&change.plan, style))?;
+        cx.ui.object(&change.plan, |style| human::plan(&change.plan, style))?;
     } else {
         apply(cx, &remote, &mut change).await?;
     }
     if args.start {
-        return super::run::start(cx, starting(&change.plan.r#ref, args)).await;
+        return super::start::start(cx, starting(&change.plan.r#ref, args)).await;
     }
     cx.ui.next(&[(format!("gofer start {}", change.plan.r#ref), "start a run")]);
     Ok(Exit::Ok)
@@ -47,10 +47,10 @@ pub(super) async fn up(cx: &Cx, args: &Up) -> Result<Exit, Failure> {
 
 /// `pipeline plan`.
 pub(super) async fn plan(cx: &Cx, args: &resources::Plan) -> Result<Exit, Failure> {
-    let file = source::read(&args.file.path)?.valid()?;
+    let file = source::read_for_server(&args.file.path)?.valid()?;
     let change = compare(cx, &cx.remote().await?, file).await?;
     say(cx, &change);
-    cx.ui.object(&change.plan, |style| human(&change.plan, style))?;
+    cx.ui.object(&change.plan, |style| human::plan(&change.plan, style))?;
     Ok(if args.exit_code && !change.plan.unchanged { Exit::Changes } else { Exit::Ok })
 }
 
@@ -61,9 +61,26 @@ fn say(cx: &Cx, change: &Change) {
     cx.ui.note(&format!("{}  ok  {}", change.file.source.name(), source::describe(&change.file.pipeline)));
 }
 
+/// Has the server look at a file, by its own limits and abilities.
+async fn examined(remote: &Client, source: &Source, namespace: &str) -> Result<(), Failure> {
+    let request = pb::ValidatePipelineRequest { source: Some(sent(source)), namespace: namespace.to_owned() };
+    let found = remote.validate_pipeline(request).await?.diagnostics;
+    let errors: Vec<&str> = found.iter().filter(|one| one.error).map(|one| one.code.as_str()).collect();
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let rendered = found.iter().map(|one| one.rendered.clone()).collect();
+    Err(source::invalid(source.name(), rendered, &errors))
+}
+
+fn sent(source: &Source) -> pb::SourceFile {
+    pb::SourceFile { name: source.name().to_owned(), content: source.text().to_owned() }
+}
+
 async fn compare(cx: &Cx, remote: &Client, file: Valid) -> Result<Change, Failure> {
     let own = file.pipeline.namespace.as_ref().map(ToString::to_string);
     let namespace = own.unwrap_or_else(|| cx.addresses.namespace());
+    examined(remote, &file.source, &namespace).await?;
     let id = file.pipeline.id.to_string();
     let newest = newest(remote, &namespace, &id).await?;
     let (version, old) = match &newest {
@@ -75,7 +92,7 @@ async fn compare(cx: &Cx, remote: &Client, file: Valid) -> Result<Change, Failur
     if changes.is_empty() && !unchanged {
         changes.push("~ task  in another order".to_owned());
     }
-    let plan = Plan { r#ref: views::address(&namespace, &id), changes, unchanged, version, registered: None };
+    let plan = Plan { r#ref: address(&namespace, &id), changes, unchanged, version, registered: None };
     Ok(Change { file, namespace, plan })
 }
 
@@ -98,18 +115,17 @@ pub(super) fn of_version(version: &pb::Version) -> Result<Pipeline, Failure> {
     if let Ok(pipeline) = stored {
         return Ok(pipeline);
     }
-    let source = gofer_pipeline::Source::new("version.json", version.json.as_str());
-    gofer_pipeline::parse(&source, &gofer_pipeline::Limits::default()).pipeline.ok_or_else(incomplete)
+    let source = Source::new("version.json", version.json.as_str());
+    gofer_pipeline::parse(&source, &Limits::of_any_server()).pipeline.ok_or_else(incomplete)
 }
 
 async fn apply(cx: &Cx, remote: &Client, change: &mut Change) -> Result<(), Failure> {
-    cx.ui.text(&human(&change.plan, &cx.ui.style))?;
-    let count = source::count(change.plan.changes.len(), "change");
+    cx.ui.text(&human::plan(&change.plan, &cx.ui.style))?;
+    let count = human::count(change.plan.changes.len(), "change");
     let namespace = if change.namespace.is_empty() { "default" } else { &change.namespace };
     cx.confirm(&format!("Apply {count} to {namespace} on {}?", cx.global.addr))?;
-    let source = &change.file.source;
     let request = pb::RegisterPipelineRequest {
-        source: Some(pb::SourceFile { name: source.name().to_owned(), content: source.text().to_owned() }),
+        source: Some(sent(&change.file.source)),
         namespace: change.namespace.clone(),
         expected_version: Some(change.plan.version),
     };
@@ -124,31 +140,6 @@ async fn apply(cx: &Cx, remote: &Client, change: &mut Change) -> Result<(), Fail
     }
 }
 
-/// A plan for people.
-pub(super) fn human(plan: &Plan, style: &Style) -> String {
-    if plan.unchanged {
-        return format!("{} v{} is unchanged\n", plan.r#ref, plan.version);
-    }
-    let mut text = match plan.version {
-        0 => format!("{} is new\n", plan.r#ref),
-        version => format!("{}  v{version} -> v{}\n", plan.r#ref, version + 1),
-    };
-    for line in &plan.changes {
-        text.push_str(&coloured(line, style));
-    }
-    text
-}
-
-/// One difference, in its colour.
-pub(super) fn coloured(line: &str, style: &Style) -> String {
-    let colour = match line.chars().next() {
-        Some('+') => Colour::Green,
-        Some('-') => Colour::Red,
-        _ => Colour::Bold,
-    };
-    format!("  {}\n", style.paint(colour, line))
-}
-
 /// What two versions differ in.
 pub(super) fn between(old: &Pipeline, new: &Pipeline) -> Vec<String> {
     let (old, new): (Value, Value) = (language::tree(old), language::tree(new));
@@ -158,10 +149,10 @@ pub(super) fn between(old: &Pipeline, new: &Pipeline) -> Vec<String> {
 fn starting(reference: &str, args: &Up) -> Start {
     Start {
         pipeline: reference.to_owned(),
-        variables: Variables { var: Vec::new(), var_file: None },
-        detach: false,
-        follow: args.follow,
-        wait: None,
-        idempotency_key: None,
+        variables: Variables::default(),
+        choice: Choice::default(),
+        label: Vec::new(),
+        priority: 0,
+        attend: Attend { follow: args.follow, ..Attend::default() },
     }
 }

@@ -1,10 +1,9 @@
 //! Checking a configured backend inside the program.
 
+use gofer_grammar::BackendCheck;
 use gofer_output::error::Failure;
 use gofer_output::exit::Exit;
 use gofer_server::{CheckError, CheckOptions};
-
-use crate::args::BackendCheck;
 
 /// Runs the suite against a backend; answers how many promises it kept.
 pub(crate) async fn check(args: &BackendCheck) -> Result<u64, Failure> {

@@ -6,13 +6,14 @@ mod scheduler;
 use std::path::{Path, PathBuf};
 
 use gofer_config::{Complaint, Config, Plan, Sources};
+use gofer_grammar::{ConfigFile, ServerStart};
 use gofer_output::error::Failure;
 use gofer_output::exit::Exit;
 use gofer_server::{LocalOptions, LocalServer, Logging, RunningServer, StartError};
-
-use crate::args::{ConfigFile, ServerStart};
+use gofer_views::human;
 
 pub(crate) use check::check;
+pub(crate) use gofer_server::supported;
 pub(crate) use scheduler::{Chosen, Engines, choose};
 
 /// Reads and checks a configuration, also against the backends that there are. No I/O but the file.
@@ -72,7 +73,7 @@ pub(crate) fn log(filter: &str, json: bool, file: Option<PathBuf>) -> Result<(),
 
 fn rejected(complaints: &[Complaint]) -> Failure {
     let code = complaints.first().map_or("E0804", |complaint| complaint.code);
-    let count = crate::source::count(complaints.len(), "problem");
+    let count = human::count(complaints.len(), "problem");
     let mut failure = Failure::new(code, Exit::Invalid, format!("the configuration has {count}"));
     failure.problems = complaints.iter().map(Complaint::render).collect();
     failure

@@ -1,11 +1,10 @@
 //! What runs the tasks of `local` and `dev`: containers where there is an engine for them, else processes; and why.
 
+use gofer_grammar::Scheduler;
 use gofer_output::error::Failure;
 use gofer_output::exit::Exit;
 use gofer_output::style::Surroundings;
 use gofer_server::{DockerEngine, NoDocker};
-
-use crate::args::Scheduler;
 
 const UNSAFE: &str = "tasks run on this machine, without a sandbox; images are ignored";
 

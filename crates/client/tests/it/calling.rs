@@ -93,6 +93,51 @@ async fn a_start_is_repeated_under_the_same_key() {
 }
 
 #[tokio::test]
+async fn a_retry_is_repeated_under_the_same_key() {
+    let mut tasks = JoinSet::new();
+    let unary = [Err(Status::unavailable("x")), Ok(())].into();
+    let (client, fake) = connected(Script { unary, ..Script::default() }, &mut tasks).await;
+    client.retry_run(v1::RetryRunRequest::default()).await.unwrap();
+    let named = v1::RetryRunRequest { idempotency_key: "mine".to_owned(), ..v1::RetryRunRequest::default() };
+    client.retry_run(named).await.unwrap();
+    let keys: Vec<String> =
+        fake.with(|script| script.seen_retries.iter().map(|retry| retry.idempotency_key.clone()).collect());
+    assert_eq!(keys[0], keys[1]);
+    assert!(!keys[0].is_empty());
+    assert_eq!(keys[2], "mine");
+}
+
+#[tokio::test]
+async fn an_answer_is_given_once_with_its_fields_whatever_becomes_of_it() {
+    let mut tasks = JoinSet::new();
+    let unary = [Err(Status::unknown("the connection went away")), Ok(())].into();
+    let (client, fake) = connected(Script { unary, ..Script::default() }, &mut tasks).await;
+    let request = v1::AnswerTaskRequest {
+        task: "ask".to_owned(),
+        approve: true,
+        fields: [("who".to_owned(), "ana".to_owned())].into(),
+        ..v1::AnswerTaskRequest::default()
+    };
+    client.answer_task(request.clone()).await.unwrap_err();
+    assert_eq!(
+        fake.with(|script| script.seen_answers.clone()),
+        [request],
+        "a second answer would be refused"
+    );
+}
+
+#[tokio::test]
+async fn an_explanation_and_a_deletion_are_asked_for_again_while_the_server_is_unavailable() {
+    let mut tasks = JoinSet::new();
+    let unary = [Err(Status::unavailable("x")), Ok(()), Err(Status::unavailable("x")), Ok(())].into();
+    let (client, fake) = connected(Script { unary, ..Script::default() }, &mut tasks).await;
+    client.explain_run(v1::ExplainRunRequest::default()).await.unwrap();
+    let answer = client.delete_logs(v1::DeleteLogsRequest::default()).await.unwrap();
+    assert_eq!(answer.actor, "ana");
+    assert_eq!(fake.with(|script| script.seen_actors.len()), 4);
+}
+
+#[tokio::test]
 async fn every_call_says_who_makes_it() {
     let mut tasks = JoinSet::new();
     let (client, fake) = connected(Script::default(), &mut tasks).await;

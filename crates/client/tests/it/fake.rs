@@ -28,12 +28,14 @@ pub(crate) enum AtEnd {
 pub(crate) struct Script {
     pub(crate) api: u32,
     pub(crate) at_end: Option<AtEnd>,
-    /// The answers to GetStatus, StartRun and CreateNamespace alike: `Ok` is a default answer.
+    /// The answers to GetStatus, StartRun, RetryRun, AnswerTask, ExplainRun and DeleteLogs alike: `Ok` is a default answer.
     pub(crate) unary: VecDeque<Result<(), Status>>,
     /// The answers to ReadLogs: each is a stream.
     pub(crate) logs: VecDeque<Vec<Result<v1::ReadLogsResponse, Status>>>,
     pub(crate) seen_logs: Vec<v1::ReadLogsRequest>,
     pub(crate) seen_starts: Vec<v1::StartRunRequest>,
+    pub(crate) seen_retries: Vec<v1::RetryRunRequest>,
+    pub(crate) seen_answers: Vec<v1::AnswerTaskRequest>,
     pub(crate) seen_actors: Vec<Option<String>>,
 }
 
@@ -105,6 +107,14 @@ impl LogService for Fake {
         let answers = answers.ok_or_else(|| Status::unavailable("later"))?;
         Ok(Response::new(stream::iter(answers).boxed()))
     }
+
+    async fn delete_logs(
+        &self,
+        request: Request<v1::DeleteLogsRequest>,
+    ) -> Result<Response<v1::DeleteLogsResponse>, Status> {
+        self.next(actor(&request)).await?;
+        Ok(Response::new(v1::DeleteLogsResponse { actor: "ana".to_owned(), at: None }))
+    }
 }
 
 #[tonic::async_trait]
@@ -119,6 +129,16 @@ impl RunService for Fake {
         self.with(|script| script.seen_starts.push(request.into_inner()));
         self.next(actor).await?;
         Ok(Response::new(v1::StartRunResponse::default()))
+    }
+
+    async fn retry_run(
+        &self,
+        request: Request<v1::RetryRunRequest>,
+    ) -> Result<Response<v1::RetryRunResponse>, Status> {
+        let actor = actor(&request);
+        self.with(|script| script.seen_retries.push(request.into_inner()));
+        self.next(actor).await?;
+        Ok(Response::new(v1::RetryRunResponse::default()))
     }
 
     async fn get_run(&self, _: Request<v1::GetRunRequest>) -> Result<Response<v1::GetRunResponse>, Status> {
@@ -143,6 +163,24 @@ impl RunService for Fake {
         _: Request<v1::CancelRunRequest>,
     ) -> Result<Response<v1::CancelRunResponse>, Status> {
         unscripted()
+    }
+
+    async fn answer_task(
+        &self,
+        request: Request<v1::AnswerTaskRequest>,
+    ) -> Result<Response<v1::AnswerTaskResponse>, Status> {
+        let actor = actor(&request);
+        self.with(|script| script.seen_answers.push(request.into_inner()));
+        self.next(actor).await?;
+        Ok(Response::new(v1::AnswerTaskResponse::default()))
+    }
+
+    async fn explain_run(
+        &self,
+        request: Request<v1::ExplainRunRequest>,
+    ) -> Result<Response<v1::ExplainRunResponse>, Status> {
+        self.next(actor(&request)).await?;
+        Ok(Response::new(v1::ExplainRunResponse::default()))
     }
 
     async fn watch_run(

@@ -5,3 +5,4 @@
 mod calling;
 mod connecting;
 mod fake;
+mod objects;

@@ -17,7 +17,7 @@ pub(crate) async fn reap(inner: Arc<Inner>) {
     while inner.pause(grace).await {
         let look = async {
             if sweep_all(&inner, grace).await {
-                inner.uncertain.notified().await;
+                inner.attempts.uncertain.notified().await;
             }
         };
         tokio::select! {

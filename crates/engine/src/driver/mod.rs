@@ -4,50 +4,40 @@
 //! then performs them; what the schedulers report comes back as facts. This module is the only one that spawns, and
 //! every task belongs to the engine's tracker. It must not decide what the machine decides.
 
-mod attempt;
-mod book;
-mod committer;
-mod event_log;
-mod fate;
-mod hall;
-mod image;
+mod inside;
 mod leftovers;
-mod message;
+mod objects;
 mod perform;
-mod pump;
 mod recovery;
+mod reports;
+mod retention;
 mod run;
-mod seat;
+mod shelf;
 mod spec;
 mod ticket;
-mod timers;
-mod versions;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use gofer_attempt::{Context, Limits as AttemptLimits};
 use gofer_backend::Clock;
+use gofer_hall::Hall;
+use gofer_journal::{Committer, EventLog, Fate, committer};
 use gofer_logs::LogStore;
+use gofer_objects::Objects;
 use gofer_records::{Ownership, Records, Tx};
+use gofer_scheduler::Scheduler;
 use gofer_storage::Storage;
-use gofer_types::{Actor, EventKind, Namespace, NamespaceRecord};
+use gofer_types::{Actor, EventKind, Namespace, NamespaceRecord, SchedulerName};
+use gofer_versions::Versions;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use committer::Committer;
-pub(crate) use event_log::EventLog;
-pub(crate) use fate::Fate;
-pub(crate) use hall::{Hall, Limits};
-pub(crate) use message::Message;
+pub(crate) use objects::Broken;
 pub(crate) use run::{NewRun, launch};
-pub(crate) use seat::{Complete, Entry, RunHandle};
-pub(crate) use spec::hex;
-pub(crate) use ticket::StartTicket;
-pub(crate) use versions::{Version, Versions};
 
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 use crate::options::{EngineOptions, EngineParts, NewId, Schedulers};
 
 /// Everything that the parts of an engine share.
@@ -55,7 +45,10 @@ pub(crate) struct Inner {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) records: Records,
     pub(crate) logs: LogStore,
+    pub(crate) objects: Objects,
     pub(crate) schedulers: Schedulers,
+    /// Tasks that no scheduler runs.
+    pub(crate) inside: inside::Inside,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) new_id: NewId,
     pub(crate) options: EngineOptions,
@@ -69,9 +62,10 @@ pub(crate) struct Inner {
     pub(crate) followers: Arc<Semaphore>,
     /// One change of namespaces and pipelines at a time.
     pub(crate) admin: tokio::sync::Mutex<()>,
-    /// Wakes who looks for leftovers.
-    pub(crate) uncertain: Notify,
-    serial: AtomicU64,
+    /// The pipelines of which something may have to be deleted.
+    pub(crate) household: retention::Household,
+    /// What all attempts share.
+    pub(crate) attempts: Arc<Context>,
     tracker: TaskTracker,
     /// Ends the one writer, after everybody else has ended.
     close: CancellationToken,
@@ -82,24 +76,39 @@ impl Inner {
     pub(crate) async fn open(parts: EngineParts) -> Result<Arc<Self>> {
         let records = Records::new(Arc::clone(&parts.storage));
         let owner = records.take_ownership().await?;
-        let inner = Self::assemble(parts, records, owner);
+        let inside =
+            inside::Inside::new().map_err(|error| EngineError::Failed { reason: error.to_string() })?;
+        let inner = Self::assemble(parts, records, (owner, inside));
+        inner.inside.open(&inner);
         inner.announce(owner.epoch).await?;
         recovery::recover(&inner).await?;
         inner.spawn(leftovers::reap(Arc::clone(&inner)));
+        inner.spawn(keep_rate(Arc::clone(&inner)));
+        inner.spawn(retention::keep_house(Arc::clone(&inner)));
         inner.spawn(crate::face::finish_deletions(Arc::clone(&inner)));
         Ok(inner)
     }
 
-    fn assemble(parts: EngineParts, records: Records, owner: Ownership) -> Arc<Self> {
-        let EngineParts { storage, logs, schedulers, clock, new_id, options } = parts;
+    fn assemble(
+        parts: EngineParts,
+        records: Records,
+        (owner, inside): (Ownership, inside::Inside),
+    ) -> Arc<Self> {
+        let EngineParts { storage, logs, objects, schedulers, clock, new_id, options } = parts;
         let fate = Arc::new(Fate::new());
         let events = Arc::new(EventLog::new(records.clone(), owner.next_seq - 1));
         let writes_to = (Arc::clone(&storage), Arc::clone(&clock));
-        let (committer, writer) = committer::committer(owner, writes_to, Arc::clone(&events), &fate);
-        let limits = Limits {
-            tasks: options.max_running_tasks,
-            runs: options.max_running_runs,
-            queued: options.max_queued_runs,
+        let (committer, writer) = committer(owner, writes_to, Arc::clone(&events), &fate);
+        let context = Context {
+            clock: Arc::clone(&clock),
+            logs: logs.clone(),
+            stop: fate.stop().clone(),
+            uncertain: Arc::new(Notify::new()),
+            limits: AttemptLimits {
+                stop_grace: options.stop_grace.get(),
+                collect_timeout: options.collect_timeout.get(),
+                image_retries: options.image_retries,
+            },
         };
         let tracker = TaskTracker::new();
         let close = CancellationToken::new();
@@ -108,15 +117,17 @@ impl Inner {
             versions: Versions::new(records.clone(), options.default_task_timeout.get()),
             since: clock.monotonic(),
             epoch: owner.epoch,
-            hall: Arc::new(Hall::new(limits)),
+            hall: Arc::new(Hall::new(options.queue.clone(), Arc::clone(&clock))),
             followers: Arc::new(Semaphore::new(options.max_followers.min(Semaphore::MAX_PERMITS))),
             admin: tokio::sync::Mutex::new(()),
-            uncertain: Notify::new(),
-            serial: AtomicU64::new(0),
+            household: retention::Household::default(),
+            attempts: Arc::new(context),
             storage,
             records,
             logs,
+            objects,
             schedulers,
+            inside,
             clock,
             new_id,
             options,
@@ -140,12 +151,13 @@ impl Inner {
             tx.put_namespace(&NamespaceRecord { name: name.clone(), description, created: now });
             tx.event(now, Actor::System, EventKind::NamespaceCreated { namespace: name });
         }
-        self.committer.commit(tx).await.map(drop)
+        self.committer.commit(tx).await?;
+        Ok(())
     }
 
-    /// A number that no other handle has.
-    pub(crate) fn next_serial(&self) -> u64 {
-        self.serial.fetch_add(1, Ordering::Relaxed)
+    /// The scheduler of that name, be it one of the operator's or none at all.
+    pub(crate) fn scheduler(&self, name: &SchedulerName) -> Option<&Arc<dyn Scheduler>> {
+        self.schedulers.named.get(name).or_else(|| self.inside.get(name))
     }
 
     /// Runs something that belongs to the engine and that its caller may drop.
@@ -161,18 +173,13 @@ impl Inner {
         let handle = self.tracker.spawn(work);
         match handle.await {
             Ok(result) => result,
-            Err(_) => Err(self.fate.error()),
+            Err(_) => Err(self.fate.error().into()),
         }
     }
 
     /// Waits on the clock; ends early, with `false`, when the engine stops.
     pub(crate) async fn pause(&self, span: Duration) -> bool {
-        let until = self.clock.monotonic().saturating_add(span);
-        tokio::select! {
-            biased;
-            () = self.fate.stop().cancelled() => false,
-            () = self.clock.sleep_until(until) => true,
-        }
+        self.attempts.pause(span).await
     }
 
     /// Ends all work. Tasks go on at their schedulers.
@@ -181,28 +188,15 @@ impl Inner {
         self.tracker.close();
         self.close.cancel();
         self.tracker.wait().await;
+        self.logs.idle().await;
     }
 }
 
-/// Waits that grow from try to try, up to a limit.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Backoff(Duration);
-
-impl Backoff {
-    /// The first wait.
-    const FIRST: Duration = Duration::from_millis(50);
-
-    /// The longest wait.
-    const LONGEST: Duration = Duration::from_secs(15);
-
-    pub(crate) fn new() -> Self {
-        Self(Self::FIRST)
-    }
-
-    /// The next wait; no shorter than what the backend asks for, within reason.
-    pub(crate) fn next(&mut self, asked: Option<Duration>) -> Duration {
-        let wait = self.0;
-        self.0 = (self.0 * 2).min(Self::LONGEST);
-        asked.map_or(wait, |asked| asked.clamp(wait, Self::LONGEST * 4))
+/// Lets runs in when the rate of starts allows it, for as long as the engine lives.
+async fn keep_rate(inner: Arc<Inner>) {
+    tokio::select! {
+        biased;
+        () = inner.fate.stop().cancelled() => {}
+        () = inner.hall.keep_rate() => {}
     }
 }

@@ -4,23 +4,35 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gofer_attempt::{Attempt, Backoff, Known, Report, Reporter, Wish};
+use gofer_book::{Effect, Step, Timer};
+use gofer_hall::Message;
+use gofer_journal::{Haste, Refusal};
 use gofer_records::Tx;
+use gofer_types::{Actor, EventKind};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-use super::Backoff;
-use super::attempt::{Attempt, Known, Wish};
-use super::book::{Effect, Step};
-use super::committer::{Haste, Refusal};
-use super::message::Message;
 use super::run::{Driver, Late};
-use super::timers::Timer;
+
+/// How many attempts of a run are put away in one step.
+const FAREWELL: usize = 4_000;
+
+/// Why a step of a run was not recorded.
+enum Unrecorded {
+    /// The engine has stopped.
+    Stopped,
+    /// It cannot be, and never will.
+    Never(String),
+}
 
 impl Driver {
-    /// Commits a step and performs it. False if the engine has stopped.
+    /// Commits a step and performs it. False if the run is not driven any more: the engine has stopped, or the run was set aside.
     pub(super) async fn settle(&mut self, mut step: Step) -> bool {
         if !step.is_empty() {
             let tx = self.book.transaction(&mut step, false);
-            if !self.commit(tx, Haste::Now).await {
+            if let Err(unrecorded) = self.commit(tx, Haste::Now).await {
+                self.drop_out(&step, unrecorded).await;
                 return false;
             }
         }
@@ -28,37 +40,51 @@ impl Driver {
         true
     }
 
-    /// Commits, however long there is no room. False if the engine has stopped.
-    async fn commit(&mut self, tx: Tx, haste: Haste) -> bool {
-        let tx = match tx.finished() {
-            Ok(tx) => Arc::new(tx),
-            Err(error) => {
-                self.inner
-                    .fate
-                    .fail(format!("a record of run {} cannot be written: {error}", self.handle.run));
-                return false;
-            }
-        };
+    /// Commits, however long there is no room.
+    async fn commit(&mut self, tx: Tx, haste: Haste) -> Result<(), Unrecorded> {
+        let tx = Arc::new(tx.finished().map_err(|error| Unrecorded::Never(error.chain()))?);
         let mut backoff = Backoff::new();
         loop {
             match self.inner.committer.try_commit(&tx, haste).await {
-                Ok(_) => return true,
-                Err(Refusal::Stopped) => return false,
+                Ok(_) => return Ok(()),
+                Err(Refusal::Stopped) => return Err(Unrecorded::Stopped),
                 Err(Refusal::Full(error)) => {
                     tracing::warn!(run = %self.handle.run, error = %error.chain(), "no room to record what happened");
                     if !self.hold_out(backoff.next(None)).await {
-                        return false;
+                        return Err(Unrecorded::Stopped);
                     }
                 }
-                Err(Refusal::Never(error)) => {
-                    let run = &self.handle.run;
-                    self.inner
-                        .fate
-                        .fail(format!("the storage refuses records of run {run}: {}", error.chain()));
-                    return false;
-                }
+                Err(Refusal::Never(error)) => return Err(Unrecorded::Never(error.chain())),
             }
         }
+    }
+
+    /// A run whose step can never be recorded is set aside, as one whose records cannot be read, so that no other run suffers.
+    /// What it runs is killed. The next start of the server tries again.
+    async fn drop_out(&mut self, step: &Step, unrecorded: Unrecorded) {
+        let Unrecorded::Never(reason) = unrecorded else { return };
+        let (inner, run) = (Arc::clone(&self.inner), self.handle.run.clone());
+        tracing::error!(%run, reason, "a run was set aside: what happened to it cannot be recorded");
+        let mut tx = Tx::default();
+        tx.set_run_aside(&run, self.handle.created);
+        tx.event(
+            self.latest,
+            Actor::System,
+            EventKind::Quarantined { run: run.clone(), reason: reason.clone() },
+        );
+        match self.commit(tx, Haste::Now).await {
+            Ok(()) => {}
+            Err(Unrecorded::Stopped) => return,
+            Err(Unrecorded::Never(why)) => {
+                return inner.fate.fail(format!("run {run} cannot be set aside: {why}"));
+            }
+        }
+        self.kill_all();
+        inner.hall.set_aside(run, reason);
+        let places = 0..u32::try_from(self.book.version.plan.count()).unwrap_or(u32::MAX);
+        let held =
+            places.filter(|task| self.machine.holds_slot(*task) && self.book.version.takes_slot(*task));
+        self.leave(step.spare + held.count());
     }
 
     /// Waits for room. A deadline that passes meanwhile is obeyed at once; it is recorded when there is room again.
@@ -90,6 +116,8 @@ impl Driver {
                 self.book.attempts.get(&task).is_some_and(|attempt| attempt.started.is_some())
             }
             Timer::Run => true,
+            // nothing new begins while nothing can be recorded
+            Timer::Rest(..) => false,
         }
     }
 
@@ -101,9 +129,10 @@ impl Driver {
         self.backlog.push_back(Late::Timer(timer));
         match timer {
             Timer::Attempt(task, _) => self.wish(task, Wish::Stop),
+            Timer::Rest(..) => {}
             Timer::Run => {
                 let plan = &self.book.version.plan;
-                let stops = self.wishes.keys().filter(|task| !plan.task(**task).cleanup);
+                let stops = self.wishes.keys().filter(|task| !plan.group_of(**task).cleanup);
                 stops.for_each(|task| self.wish(*task, Wish::Stop));
             }
         }
@@ -113,14 +142,7 @@ impl Driver {
     pub(super) fn perform(&mut self, mut step: Step) {
         let effects = std::mem::take(&mut step.effects);
         self.arm_run();
-        let complete = effects.iter().filter_map(|effect| match effect {
-            Effect::Complete(task) => Some(*task),
-            _ => None,
-        });
-        let complete: Vec<u32> = complete.collect();
-        if !complete.is_empty() {
-            self.handle.complete_tasks(complete);
-        }
+        self.complete(&effects);
         let stops = effects.iter().filter_map(|effect| match effect {
             Effect::Stop(task, kill) => Some((*task, Wish::to_end(*kill))),
             _ => None,
@@ -133,17 +155,30 @@ impl Driver {
                     if let Some(prepared) = step.prepared.remove(&task) {
                         let wish = wishes.get(&task).copied().unwrap_or(Wish::None);
                         let known = Known::Intended(Box::new(prepared.spec));
-                        self.follow(task, &prepared.scheduler, known, wish);
+                        self.follow(task, &prepared.scheduler, (known, false), wish);
                     }
                 }
                 Effect::Stop(task, kill) => self.wish(task, Wish::to_end(kill)),
-                Effect::RunEnded => self.inner.hall.run_ended(&self.handle),
+                Effect::RunEnded => {
+                    self.inner.hall.run_ended(&self.handle);
+                    self.handle.ended(self.machine.state());
+                }
+                Effect::Rest(task, attempt, wait) => {
+                    // the machine may have gone on since
+                    if self.machine.rests(task, attempt) {
+                        self.arm_in(Timer::Rest(task, attempt), wait);
+                    }
+                }
                 Effect::Complete(_) => {}
             }
         }
-        self.inner.hall.free_slots(step.spare);
-        for recorded in step.recorded {
-            let _ = recorded.send(());
+        self.inner.hall.free_slots(&self.handle, step.spare);
+        for (recorded, sequel) in step.recorded {
+            let _ = recorded.send(sequel);
+        }
+        for (place, reply) in step.decided {
+            let answered = self.answered.remove(&place);
+            drop(reply.send(answered));
         }
         for (reply, ended) in step.replies {
             drop(reply.send((self.book.run.clone(), ended)));
@@ -168,7 +203,7 @@ impl Driver {
         &mut self,
         place: u32,
         scheduler: &Arc<dyn gofer_scheduler::Scheduler>,
-        known: Known,
+        (known, resumed): (Known, bool),
         wish: Wish,
     ) {
         if self.wishes.contains_key(&place) {
@@ -177,23 +212,63 @@ impl Driver {
             return;
         }
         let Some(record) = self.book.attempts.get(&place) else { return };
-        let config = &self.book.version.record.config;
-        let own = config.tasks.get(place as usize).and_then(|task| task.logging);
+        let version = &self.book.version;
+        let most = version.plan.group_of(place).retry.as_ref().map_or(1, |rule| rule.attempts);
+        self.unsealed.remove(&place);
+        let grace = if resumed && wish == Wish::Stop {
+            self.grace_left(place)
+        } else {
+            self.inner.attempts.limits.stop_grace
+        };
         let (sender, wish) = watch::channel(wish);
         let attempt = Attempt {
-            inner: Arc::clone(&self.inner),
-            run: Arc::clone(&self.handle),
+            context: Arc::clone(&self.inner.attempts),
+            reports: Arc::clone(&self.handle) as Arc<dyn Reporter>,
             place,
             number: record.number,
             task: record.task.clone(),
             id: record.id.clone(),
             scheduler: Arc::clone(scheduler),
-            logging: own.unwrap_or(config.logging),
-            resumed: self.resumed,
+            parcels: self.parcels(place),
+            logging: version.keeps_output(place),
+            resumed,
+            last: record.number >= most,
+            collected: record.collected,
+            grace,
             wish,
+            abandoned: CancellationToken::new(),
         };
         self.wishes.insert(place, sender);
         self.inner.spawn(attempt.follow(known));
+    }
+
+    /// Tells that nothing is added to the output of some tasks any more.
+    fn complete(&mut self, effects: &[Effect]) {
+        let mut complete = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Complete(task) if self.unsealed.remove(task) => {
+                    self.seal(*task, self.machine.next_attempt(*task) - 1);
+                }
+                Effect::Complete(task) => complete.push(*task),
+                _ => {}
+            }
+        }
+        if !complete.is_empty() {
+            self.handle.complete_tasks(complete);
+        }
+    }
+
+    /// Completes the log of a task that ended while it rested. Until then something is left of its newest attempt.
+    pub(super) fn seal(&mut self, task: u32, attempt: u32) {
+        let context = Arc::clone(&self.inner.attempts);
+        let handle = Arc::clone(&self.handle);
+        let id = self.handle.run.task(self.book.version.plan.task(task).id.clone());
+        self.wishes.insert(task, watch::Sender::new(Wish::None));
+        self.inner.spawn(async move {
+            context.seal(&id).await;
+            handle.report(Report::PutAway { task, attempt }).await;
+        });
     }
 
     pub(super) fn wish(&self, task: u32, wish: Wish) {
@@ -206,22 +281,45 @@ impl Driver {
         }
     }
 
-    pub(super) async fn say_farewell(mut self) {
-        let tx = self.book.farewell();
-        if self.commit(tx, Haste::InCompany).await {
-            self.mailbox.close();
-            self.inner.hall.put_away(&self.handle);
-            // a wish that came too late: the run has ended
-            while let Ok(message) = self.mailbox.try_recv() {
-                if let Message::Cancel { reply, .. } = message {
-                    drop(reply.send((self.book.run.clone(), true)));
-                }
+    pub(super) async fn say_farewell(&mut self) {
+        let mut last = false;
+        while !last {
+            let tx;
+            (tx, last) = self.book.farewell(FAREWELL);
+            if let Err(unrecorded) = self.commit(tx, Haste::InCompany).await {
+                return self.drop_out(&Step::at(self.latest), unrecorded).await;
+            }
+        }
+        self.mailbox.close();
+        self.inner.hall.put_away(&self.handle);
+        self.inner.household.touch(&self.handle.run.pipeline);
+        // a wish that came too late: the run has ended
+        while let Ok(message) = self.mailbox.try_recv() {
+            if let Message::Cancel { reply, .. } = message {
+                drop(reply.send((self.book.run.clone(), true)));
+            }
+        }
+    }
+
+    /// Kills what runs, be it followed or, right behind a restart, not yet.
+    fn kill_all(&self) {
+        for (place, attempt) in self.book.attempts.iter().filter(|(_, attempt)| attempt.exit.is_none()) {
+            if self.wishes.contains_key(place) {
+                self.wish(*place, Wish::Kill);
+            } else if let Some(scheduler) = self.inner.scheduler(&attempt.scheduler).map(Arc::clone) {
+                let id = attempt.id.clone();
+                self.inner.spawn(async move { drop(scheduler.stop(&id, Duration::ZERO).await) });
             }
         }
     }
 
     /// The run could not be made durable: nothing of it is left behind.
     pub(super) fn give_up(&self, step: &Step) {
+        self.leave(step.taken);
+    }
+
+    /// Leaves the hall, with that many slots.
+    fn leave(&self, slots: usize) {
         let count = u32::try_from(self.book.version.plan.count()).unwrap_or(u32::MAX);
         for task in 0..count {
             self.inner.hall.forget(&self.handle, task);
@@ -230,6 +328,6 @@ impl Driver {
             self.inner.hall.in_hand(&attempt.id, false);
         }
         self.inner.hall.put_away(&self.handle);
-        self.inner.hall.free_slots(step.taken);
+        self.inner.hall.free_slots(&self.handle, slots);
     }
 }

@@ -4,27 +4,25 @@
 //! why, and the rest goes on. What the schedulers know is joined in before any deadline is looked at, so that an end that
 //! was in time is not mistaken for a late one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::{self, FuturesUnordered};
-use gofer_records::{ActiveRun, RecordError, StoredRun, Tx};
-use gofer_run_machine::{Decision, RunMachine};
+use gofer_attempt::{End, Known, Report, Wish, lost};
+use gofer_book::{Book, Step, Timer};
+use gofer_hall::{RunHandle, item};
+use gofer_queue::Phase;
+use gofer_records::{ActiveRun, LowMark, RecordError, StoredRun, Tx};
+use gofer_run_machine::{Decision, Fact, RunMachine};
 use gofer_scheduler::{TaskExit, TaskStatus};
-use gofer_types::{Actor, AttemptId, EventKind, RunRef, RunState, Timestamp};
+use gofer_types::{Actor, AttemptId, Cause, EventKind, RunRef, RunState, Timestamp};
+use gofer_versions::Version;
 use tokio::sync::oneshot;
 
 use super::Inner;
-use super::attempt::{End, Known, Wish, lost};
-use super::book::{Book, Step};
-use super::message::Message;
-use super::run::Driver;
-use super::seat::{Phase, RunHandle};
-use super::spec::prepare;
-use super::timers::Timer;
-use super::versions::Version;
+use super::run::{Driver, replace};
 use crate::error::Result;
 
 /// How many runs are loaded at once.
@@ -33,10 +31,16 @@ const AT_ONCE: usize = 64;
 /// How long the schedulers may take to list what they have; without it, each thing is asked for by itself.
 const LISTING: Duration = Duration::from_secs(5);
 
-type Statuses = HashMap<AttemptId, TaskStatus>;
+/// The least that is left of the grace of a task that an earlier server meant to end.
+const LEAST_GRACE: Duration = Duration::from_secs(1);
+
+/// How things stand, and since when they are there.
+type Statuses = HashMap<AttemptId, (TaskStatus, Timestamp)>;
 
 /// A run that can go on.
 struct Loaded {
+    /// Whether an earlier server had set it aside.
+    aside: bool,
     stored: StoredRun,
     version: Arc<Version>,
     machine: RunMachine,
@@ -56,13 +60,22 @@ pub(crate) async fn recover(inner: &Arc<Inner>) -> Result<()> {
     let (statuses, loaded) = tokio::join!(list_all(inner), load_all(inner));
     let (loaded, unusable) = loaded?;
     set_aside(inner, unusable).await?;
+    take_back(inner, &loaded).await?;
     let statuses = Arc::new(statuses);
-    let drivers: Vec<Driver> = in_line(loaded).into_iter().map(|loaded| sit_down(inner, loaded)).collect();
+    let (mut drivers, mut replaced) = (Vec::with_capacity(loaded.len()), Vec::new());
+    for loaded in in_line(loaded) {
+        let by = loaded.stored.run.id.clone();
+        let (driver, replaces) = sit_down(inner, loaded);
+        drivers.push(driver);
+        replaced.push((by, replaces));
+    }
     inner.hall.open_doors();
     for driver in drivers {
         let statuses = Arc::clone(&statuses);
         inner.spawn(async move { driver.resume(&statuses).await });
     }
+    // what was to be replaced and was not told so in an earlier life
+    replaced.into_iter().for_each(|(by, runs)| replace(inner, &by, runs));
     Ok(())
 }
 
@@ -99,7 +112,9 @@ async fn list_all(inner: &Inner) -> Statuses {
         tokio::select! {
             biased;
             next = lists.next() => match next {
-                Some((_, Ok(list))) => statuses.extend(list.into_iter().map(|item| (item.id, item.status))),
+                Some((_, Ok(list))) => {
+                    statuses.extend(list.into_iter().map(|item| (item.id, (item.status, item.created))));
+                }
                 Some((name, Err(error))) => {
                     tracing::warn!(scheduler = %name, error = %error.chain(), "cannot list what runs");
                 }
@@ -150,9 +165,17 @@ async fn load(inner: &Inner, (run, entry): ActiveRun) -> Result<std::result::Res
         Ok(None) => return Ok(Err(unusable(format!("version {} is missing", stored.run.version)))),
         Err(error) => return about_one(error),
     };
+    let fan_outs = stored.tasks.iter().filter_map(|(place, task)| Some((*place, task.fan_out.as_ref()?)));
+    let version = match version.fanned_out(fan_outs) {
+        Ok(version) => version,
+        Err(reason) => return Ok(Err(unusable(reason))),
+    };
     let tasks = stored.tasks.iter().map(|(place, task)| (*place, task));
     match RunMachine::restore(&version.plan, &stored.run, tasks) {
-        Ok(machine) => Ok(Ok(Loaded { stored, version, machine })),
+        Ok(machine) => {
+            let aside = entry.is_some_and(|entry| entry.set_aside);
+            Ok(Ok(Loaded { aside, stored, version, machine }))
+        }
         Err(error) => Ok(Err(unusable(error.to_string()))),
     }
 }
@@ -175,38 +198,54 @@ async fn set_aside(inner: &Inner, unusable: Vec<Unusable>) -> Result<()> {
     Ok(())
 }
 
+/// Runs that were set aside and can go on now are looked after like others, and are not passed over by those who clean up.
+async fn take_back(inner: &Inner, loaded: &[Loaded]) -> Result<()> {
+    for run in loaded.iter().filter(|one| one.aside).map(|one| &one.stored.run) {
+        let mut tx = Tx::default();
+        tx.look_after(&run.id, run.created);
+        for mark in [LowMark::Logs, LowMark::Runs] {
+            if inner.records.low_mark(&run.id.pipeline, mark).await? > run.id.run {
+                tx.put_low_mark(&run.id.pipeline, mark, run.id.run);
+            }
+        }
+        inner.committer.commit(tx).await?;
+    }
+    Ok(())
+}
+
 /// Gives a run its seat, its slots and its places in the lines back.
-fn sit_down(inner: &Arc<Inner>, loaded: Loaded) -> Driver {
-    let Loaded { stored, version, machine } = loaded;
-    let (handle, mailbox) = RunHandle::new(stored.run.id.clone(), inner.next_serial(), stored.run.created);
+fn sit_down(inner: &Arc<Inner>, loaded: Loaded) -> (Driver, Vec<RunRef>) {
+    let Loaded { stored, version, machine, .. } = loaded;
+    let (handle, mailbox) = RunHandle::new(stored.run.id.clone(), stored.run.created);
     let phase = match stored.run.state {
-        RunState::Queued => Phase::Queued(0),
+        RunState::Queued => Phase::Queued,
         RunState::Running => Phase::Running,
         _ => Phase::Ended,
     };
-    inner.hall.seat_again(&handle, phase, version.record.config.parallelism);
+    let item = item(&stored.run, &version.record.config);
+    let replaces = inner.hall.seat_again(&handle, item, phase);
     for decision in machine.under_way() {
         match decision {
             Decision::Want(task) => inner.hall.wait_for_slot(&handle, task),
-            Decision::Start(..) => inner.hall.hold_slot(),
+            Decision::Start(task, _) if version.takes_slot(task) => inner.hall.hold_slot(&handle),
             _ => {}
         }
     }
-    let complete = stored.tasks.iter().filter(|(_, task)| task.state.is_terminal());
-    let never_began = complete.filter(|(_, task)| task.attempts.is_empty()).map(|(place, _)| *place);
-    handle.complete_tasks(never_began);
-    handle.complete_tasks(
-        stored.attempts.iter().filter(|(_, attempt)| attempt.removed).map(|(place, _)| *place),
-    );
+    let left: BTreeSet<u32> =
+        stored.attempts.iter().filter(|(_, attempt)| !attempt.removed).map(|(place, _)| *place).collect();
+    let ended = stored.tasks.iter().filter(|(_, task)| task.state.is_terminal()).map(|(place, _)| *place);
+    handle.complete_tasks(ended.filter(|place| !left.contains(place)));
+    if stored.run.state.is_terminal() {
+        handle.ended(stored.run.state);
+    }
     let mut book = Book::new(stored.run, version);
+    stored.tasks.iter().for_each(|(place, task)| book.note_answer(*place, &task.cause));
     book.tasks.extend(stored.tasks.into_iter().filter(|(_, task)| !task.state.is_terminal()));
     book.attempts.extend(stored.attempts.into_iter().filter(|(_, attempt)| !attempt.removed));
     for attempt in book.attempts.values() {
         inner.hall.in_hand(&attempt.id, true);
     }
-    let mut driver = Driver::new(Arc::clone(inner), handle, machine, book, mailbox);
-    driver.resumed = true;
-    driver
+    (Driver::new(Arc::clone(inner), handle, machine, book, mailbox), replaces)
 }
 
 impl Driver {
@@ -214,69 +253,123 @@ impl Driver {
     async fn resume(mut self, statuses: &Statuses) {
         let mut step = self.step();
         let places: Vec<u32> = self.book.attempts.keys().copied().collect();
+        let started = self.book.attempts.iter().filter(|(_, attempt)| attempt.started.is_some());
+        let started: BTreeSet<u32> = started.map(|(place, _)| *place).collect();
         let mut stops = BTreeMap::new();
         for decision in self.machine.under_way() {
             match decision {
                 Decision::Start(task, attempt) => self.join_in(&mut step, statuses, task, attempt),
                 Decision::Stop(task, _, kill) => drop(stops.insert(task, Wish::to_end(kill))),
+                Decision::Rest(task, attempt, wait) => self.rest_again(&mut step, task, (attempt, wait)),
                 _ => {}
             }
         }
+        places.iter().for_each(|place| self.let_go(&mut step, *place));
         // what this step begins is followed when it is performed
         if !self.settle(step).await {
             return;
         }
         for place in places {
-            self.follow_again(place, stops.get(&place).copied().unwrap_or(Wish::None));
+            let wish = stops.get(&place).copied().unwrap_or(Wish::None);
+            self.follow_again(place, started.contains(&place), wish);
         }
-        self.drive().await;
+        Arc::clone(&self.inner).spawn(Box::new(self).drive());
     }
 
     /// Takes in what the scheduler knows of an attempt, and arms its deadline.
     fn join_in(&mut self, step: &mut Step, statuses: &Statuses, task: u32, attempt: u32) {
+        self.join_started(step, statuses, (task, attempt));
         let Some(record) = self.book.attempts.get(&task) else { return };
-        let gone = !self.inner.schedulers.named.contains_key(&record.scheduler);
+        let gone = self.inner.scheduler(&record.scheduler).is_none();
         let exit: Option<TaskExit> = match statuses.get(&record.id) {
-            Some(TaskStatus::Ended(exit)) => Some(exit.clone()),
+            Some((TaskStatus::Ended(exit), _)) => Some(exit.clone()),
             _ if gone => Some(lost(format!("scheduler `{}` is not configured any more", record.scheduler))),
             _ => None,
         };
-        if let Some(deadline) = record.deadline {
-            // no longer than it ever was, should the wall clock have gone back
-            let left = deadline.since(step.now).min(self.book.attempt_limit(task));
-            self.arm_in(Timer::Attempt(task, attempt), left);
+        // it ended well, and what it leaves is yet to be kept: whoever follows it sees to that, and tells the end behind it
+        let leaves =
+            |exit: &TaskExit| exit.cause == Cause::ExitCode(0) && !self.book.version.outputs(task).is_empty();
+        let (exit, left_behind) = match exit {
+            Some(exit) if leaves(&exit) => (None, Some(exit)),
+            exit => (exit, None),
+        };
+        let mut left = self.book.attempt_left(task, step.now);
+        if left_behind.is_some_and(|exit| self.book.was_in_time(task, &exit)) {
+            left = left.max(self.inner.attempts.limits.stop_grace);
         }
+        self.arm_in(Timer::Attempt(task, attempt), left);
         if let Some(exit) = exit {
             let (recorded, _) = oneshot::channel();
-            self.take_message(step, Message::Ended { task, attempt, exit, recorded });
+            self.take_report(step, Report::Ended { task, attempt, exit, unreached: false, recorded });
         }
     }
 
-    fn follow_again(&mut self, place: u32, wish: Wish) {
+    /// Takes in a start that took effect and that nobody could record: the limit of the attempt has counted all the while.
+    fn join_started(&mut self, step: &mut Step, statuses: &Statuses, (task, attempt): (u32, u32)) {
+        // what is given files is there before it starts, while they are brought
+        let is_given_files = self.inputs(task).is_ok_and(|inputs| !inputs.is_empty());
+        let record = self.book.attempts.get(&task).filter(|record| record.started.is_none());
+        let Some(record) = record.filter(|_| !is_given_files) else { return };
+        if let Some((TaskStatus::Running { .. }, created)) = statuses.get(&record.id) {
+            // what it is called is told when it is followed
+            self.book.attempt_started(step, (task, *created), (String::new(), None));
+            self.take_in(step, Fact::Started(task, attempt));
+        }
+    }
+
+    /// Goes on with the wait behind an attempt, and tells the machine if nothing is left of the attempt.
+    fn rest_again(&mut self, step: &mut Step, task: u32, (attempt, wait): (u32, Duration)) {
+        self.unsealed.insert(task);
+        let since = self.book.tasks.get(&task).map_or(step.now, |record| record.changed);
+        // no longer than it ever was, should the wall clock have gone back
+        let left = since.plus(wait).since(step.now).min(wait);
+        self.arm_in(Timer::Rest(task, attempt), left);
+        if !self.book.attempts.contains_key(&task) {
+            self.take_in(step, Fact::PutAway(task, attempt));
+        }
+    }
+
+    /// An attempt that has ended at a scheduler that is not there any more is put away by nobody: what rests goes on without that.
+    fn let_go(&mut self, step: &mut Step, task: u32) {
+        let ended = self.book.attempts.get(&task).filter(|attempt| attempt.exit.is_some());
+        let gone = ended.filter(|attempt| self.inner.scheduler(&attempt.scheduler).is_none());
+        if let Some(number) = gone.map(|attempt| attempt.number)
+            && !self.machine.has_ended(task)
+        {
+            self.put_away(step, task, number);
+        }
+    }
+
+    /// What is left of the grace of a task that an earlier server asked to end, so that no number of restarts keeps it alive. If
+    /// that server stopped in between, the task hears of it only now: a moment is left to it in any case.
+    pub(super) fn grace_left(&self, place: u32) -> Duration {
+        let grace = self.inner.attempts.limits.stop_grace;
+        let now = self.inner.clock.now();
+        let left = self.book.asked_to_end(place).map_or(grace, |since| since.plus(grace).since(now));
+        left.clamp(LEAST_GRACE.min(grace), grace)
+    }
+
+    /// Follows an attempt of an earlier life, in which it was recorded that it had started, or was not.
+    fn follow_again(&mut self, place: u32, started: bool, wish: Wish) {
         let Some(record) = self.book.attempts.get(&place) else { return };
-        let Some(scheduler) = self.inner.schedulers.named.get(&record.scheduler).map(Arc::clone) else {
+        let Some(scheduler) = self.inner.scheduler(&record.scheduler).map(Arc::clone) else {
             self.handle.complete_tasks([place]);
             return;
         };
         let known = if let Some(exit) = &record.exit {
-            Known::Ended(End::of(exit))
-        } else if record.started.is_some() {
+            Known::Ended(End::of(exit), self.sequel(place))
+        } else if started && !self.book.version.reads_values(place) {
             Known::Running
         } else {
-            let tasks = &self.book.version.record.config.tasks;
-            let Inner { schedulers, options, .. } = &*self.inner;
-            let prepared = tasks
-                .get(place as usize)
-                .map(|task| prepare(schedulers, &options.address, &self.book.run, task, record.number));
-            match prepared {
+            match self.prepared(place, record.number) {
                 // what the intent asked for, also if a setting of the server has changed since
-                Some(Ok(mut prepared)) => {
+                Ok(mut prepared) => {
                     prepared.spec.digest.clone_from(&record.digest);
                     Known::Intended(Box::new(prepared.spec))
                 }
                 _ => Known::Running,
             }
         };
-        self.follow(place, &scheduler, known, wish);
+        self.follow(place, &scheduler, (known, true), wish);
     }
 }

@@ -1,25 +1,21 @@
 //! The driver of one run: a mailbox, the machine, the book, and the order "decide, commit, act".
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use gofer_attempt::Wish;
+use gofer_book::{Book, Prepared, Step, Timer, Timers, veiled};
+use gofer_hall::{Admission, MAILBOX, Message, RunHandle, Slot};
+use gofer_journal::{Haste, Refusal};
 use gofer_records::{IdempotencyRecord, RecordError};
 use gofer_run_machine::{Decision, Fact, RunMachine};
-use gofer_scheduler::TaskExit;
-use gofer_types::{AttemptId, Cause, RunRecord, Timestamp};
+use gofer_types::record::{CancelRequest, FanOut};
+use gofer_types::{Actor, AttemptId, RunRecord, RunRef, TaskRunRecord, Timestamp};
+use gofer_versions::{Asked, Version};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Inner;
-use super::attempt::Wish;
-use super::book::{Book, Step};
-use super::committer::{Haste, Refusal};
-use super::hall::{Admission, Slot};
-use super::message::Message;
-use super::seat::{MAILBOX, RunHandle};
-use super::spec::prepare;
-use super::timers::{Timer, Timers};
-use super::versions::Version;
 use crate::error::Result;
 
 /// How long the news that an attempt runs waits for something that must be written anyway: about one sync of a disk. A short
@@ -35,11 +31,13 @@ pub(crate) struct Driver {
     pub(super) mailbox: mpsc::Receiver<Message>,
     /// How the attempts that are followed are to end.
     pub(super) wishes: BTreeMap<u32, watch::Sender<Wish>>,
+    /// Tasks whose log is not complete although nobody follows an attempt of theirs, or one that does not complete it.
+    pub(super) unsealed: BTreeSet<u32>,
     pub(super) timers: Timers,
+    /// Task runs that were answered, until whoever answered is told.
+    pub(super) answered: BTreeMap<u32, TaskRunRecord>,
     /// What came while there was no room to record anything, in its order. Bounded by the deadlines, a mailbox for each.
     pub(super) backlog: VecDeque<Late>,
-    /// Whether an earlier server began this run.
-    pub(super) resumed: bool,
     /// The time of the newest step: times never go backwards within a run.
     pub(super) latest: Timestamp,
 }
@@ -59,8 +57,12 @@ pub(crate) struct NewRun {
     pub(crate) run: RunRecord,
     /// What it executes.
     pub(crate) version: Arc<Version>,
+    /// What its late matrices have become in the run that it repeats, as far as that stays.
+    pub(crate) fan_outs: Vec<(u32, FanOut)>,
     /// What its idempotency key will stand for.
     pub(crate) idempotency: Option<IdempotencyRecord>,
+    /// The attempt of a task of another run that starts it.
+    pub(crate) child: Option<AttemptId>,
     /// The number of the run after it.
     pub(crate) next_run: u64,
     /// Its seat, and whether it may run.
@@ -75,23 +77,25 @@ pub(crate) struct NewRun {
 pub(crate) async fn launch(inner: &Arc<Inner>, new: NewRun) -> Result<RunRecord> {
     let (reply, answer) = oneshot::channel();
     inner.spawn(begin(Arc::clone(inner), new, reply));
-    answer.await.unwrap_or_else(|_| Err(inner.fate.error()))
+    answer.await.unwrap_or_else(|_| Err(inner.fate.error().into()))
 }
 
 /// Makes a run durable together with what follows at once, answers, and drives it to its end.
 async fn begin(inner: Arc<Inner>, new: NewRun, reply: oneshot::Sender<Result<RunRecord>>) {
-    let NewRun { run, version, idempotency, next_run, handle, mailbox, admission } = new;
-    let machine = RunMachine::new(Arc::clone(&version.plan));
+    let NewRun { run, version, fan_outs, idempotency, child, next_run, handle, mailbox, admission } = new;
+    let machine = RunMachine::new(Arc::clone(&version.plan), &run);
     let mut driver = Driver::new(inner, handle, machine, Book::new(run, version), mailbox);
     let mut step = driver.step();
-    let fact = match admission {
-        Admission::Admitted => Fact::Admitted,
-        Admission::Held(limit) => Fact::Held(limit),
-    };
-    driver.take_in(&mut step, fact);
+    for (place, fan_out) in fan_outs {
+        driver.book.keep_fan_out(&mut step, place, fan_out);
+    }
+    driver.take_in(&mut step, admission.held.map_or(Fact::Admitted, Fact::Held));
     let mut tx = driver.book.transaction(&mut step, true);
     let pipeline = &driver.book.run.id.pipeline;
     tx.put_counter(pipeline, gofer_records::Counter::Runs, next_run);
+    if let Some(attempt) = &child {
+        tx.put_child(attempt, &driver.book.run.id);
+    }
     if let (Some(key), Some(record)) = (&driver.book.run.idempotency_key, idempotency) {
         tx.put_idempotency(pipeline, key, &record);
     }
@@ -101,12 +105,32 @@ async fn begin(inner: Arc<Inner>, new: NewRun, reply: oneshot::Sender<Result<Run
     };
     if let Some(refusal) = refused {
         driver.give_up(&step);
-        drop(reply.send(Err(driver.inner.committer.error(refusal))));
+        driver.inner.hall.spare(&admission.replaces);
+        drop(reply.send(Err(driver.inner.committer.error(refusal).into())));
         return;
     }
     drop(reply.send(Ok(driver.book.run.clone())));
+    replace(&driver.inner, &driver.book.run.id, admission.replaces);
     driver.perform(step);
-    driver.drive().await;
+    // in a task of its own, which has no room for what only the beginning needed
+    Arc::clone(&driver.inner).spawn(Box::new(driver).drive());
+}
+
+/// Ends the runs that a newer one replaces, each on its own.
+pub(super) fn replace(inner: &Arc<Inner>, by: &RunRef, runs: Vec<RunRef>) {
+    for run in runs {
+        let request = Box::new(CancelRequest {
+            actor: Actor::System,
+            reason: format!("replaced by run {by}"),
+            at: inner.clock.now(),
+            force: false,
+        });
+        if let Some(handle) = inner.hall.find(&run) {
+            let (reply, _) = oneshot::channel();
+            let message = Message::Cancel { request, reply };
+            inner.spawn(async move { drop(handle.mailbox.send(message).await) });
+        }
+    }
 }
 
 fn too_large(error: &RecordError) -> gofer_backend::BackendError {
@@ -123,7 +147,7 @@ impl Driver {
         mailbox: mpsc::Receiver<Message>,
     ) -> Self {
         book.max_run_timeout = inner.options.max_run_timeout.map(gofer_types::Span::get);
-        let (wishes, timers) = (BTreeMap::new(), Timers::default());
+        let (wishes, timers, unsealed) = (BTreeMap::new(), Timers::default(), BTreeSet::new());
         let latest = book.latest();
         Self {
             inner,
@@ -132,17 +156,20 @@ impl Driver {
             book,
             mailbox,
             wishes,
+            unsealed,
             timers,
+            answered: BTreeMap::new(),
             backlog: VecDeque::new(),
-            resumed: false,
             latest,
         }
     }
 
     /// Goes on until the run has ended and everything of it is put away, or the engine stops.
-    pub(super) async fn drive(mut self) {
+    ///
+    /// Many runs wait for long: what only a step needs is not a part of the future.
+    pub(super) async fn drive(mut self: Box<Self>) {
         let stop = self.inner.fate.stop().clone();
-        let mut messages = Vec::with_capacity(MAILBOX);
+        let mut messages = Vec::new();
         let mut news: Option<(Step, Duration)> = None;
         while !self.is_over() {
             let deadline = self.timers.next().into_iter().chain(news.as_ref().map(|(_, until)| *until)).min();
@@ -165,11 +192,11 @@ impl Driver {
             self.take_deadlines(&mut step);
             if step.is_news_alone() && self.inner.clock.monotonic() < until {
                 news = Some((step, until));
-            } else if !self.settle(step).await {
+            } else if !Box::pin(self.settle(step)).await {
                 return;
             }
         }
-        self.say_farewell().await;
+        Box::pin(self.say_farewell()).await;
     }
 
     fn is_over(&self) -> bool {
@@ -203,49 +230,6 @@ impl Driver {
         }
     }
 
-    pub(super) fn take_message(&mut self, step: &mut Step, message: Message) {
-        match message {
-            Message::Image { task, attempt, news } => {
-                if let Some(cause) = self.book.image_news(step, task, news) {
-                    self.take_in(step, Fact::Waits(task, attempt, cause));
-                }
-            }
-            Message::Started { task, attempt, handle, image } => {
-                self.book.attempt_started(step, task, (handle, image));
-                self.arm(task, attempt);
-                self.take_in(step, Fact::Started(task, attempt));
-            }
-            Message::Refused { task, attempt, reason, recorded } => {
-                step.recorded.push(recorded);
-                let exit = TaskExit { cause: Cause::CannotStart(reason.clone()), at: None };
-                self.book.attempt_ended(step, task, &exit);
-                self.take_in(step, Fact::Refused(task, attempt, reason));
-            }
-            Message::Ended { task, attempt, exit, recorded } => {
-                step.recorded.push(recorded);
-                self.book.attempt_ended(step, task, &exit);
-                self.take_in(step, Fact::Ended(task, attempt, exit.cause));
-            }
-            Message::NeverRan { task, attempt } => {
-                let cause = Cause::CannotStart("it was stopped before it was started".to_owned());
-                self.book.attempt_ended(step, task, &TaskExit { cause, at: None });
-                self.take_in(step, Fact::NeverRan(task, attempt));
-            }
-            Message::PutAway { task } => {
-                self.wishes.remove(&task);
-                if let Some(attempt) = self.book.attempts.get(&task) {
-                    self.inner.hall.in_hand(&attempt.id, false);
-                }
-                self.handle.complete_tasks([task]);
-            }
-            Message::Cancel { request, reply } => {
-                let ended = self.machine.state().is_terminal();
-                self.take_in(step, Fact::Cancel(request));
-                step.replies.push((reply, ended));
-            }
-        }
-    }
-
     fn take_granted(&mut self, step: &mut Step) {
         let granted = self.handle.take_granted();
         if granted.admitted {
@@ -270,6 +254,7 @@ impl Driver {
                 let limit = self.book.attempt_limit(task);
                 self.take_in(step, Fact::Overdue(task, attempt, limit));
             }
+            Timer::Rest(task, attempt) => self.take_in(step, Fact::Rested(task, attempt)),
             Timer::Run => {
                 let limit = self.book.run_limit();
                 self.take_in(step, Fact::RunOverdue(limit));
@@ -286,9 +271,14 @@ impl Driver {
                 match decision {
                     // answered last: slots that are given back are there for the wishes of the same step
                     Decision::Want(task) => wishes.push_back(task),
+                    Decision::Free(task) if !self.book.version.takes_slot(task) => {}
                     Decision::Unwant(task) => self.inner.hall.forget(&self.handle, task),
                     Decision::Start(task, attempt) => self.intend(step, task, attempt),
                     Decision::Task { task, state, .. } if state.is_terminal() => {
+                        self.disarm(task);
+                        self.book.record(step, decision);
+                    }
+                    Decision::Rest(task, ..) => {
                         self.disarm(task);
                         self.book.record(step, decision);
                     }
@@ -303,6 +293,9 @@ impl Driver {
     fn ask(&mut self, step: &mut Step, task: u32) -> Fact {
         if let Err(reason) = self.prepare(step, task) {
             return Fact::Refused(task, 0, reason);
+        }
+        if !self.book.version.takes_slot(task) {
+            return Fact::Slot(task);
         }
         match self.inner.hall.ask_slot(&self.handle, task, step.spare > 0) {
             Slot::Granted => {
@@ -332,13 +325,19 @@ impl Driver {
     }
 
     fn prepare(&self, step: &mut Step, place: u32) -> std::result::Result<(), String> {
-        let Some(task) = self.book.version.record.config.tasks.get(place as usize) else {
-            return Err("its version has no such task".to_owned());
-        };
-        let Inner { schedulers, options, .. } = &*self.inner;
-        let prepared = prepare(schedulers, &options.address, &self.book.run, task, 1)?;
-        step.prepared.insert(place, prepared);
+        let attempt = self.machine.next_attempt(place);
+        let prepared = self.inputs(place).and_then(|_| self.prepared(place, attempt));
+        step.prepared.insert(place, prepared.map_err(|reason| veiled(&self.book.run, reason))?);
         Ok(())
+    }
+
+    /// What the scheduler is asked to run for an attempt.
+    pub(super) fn prepared(&self, place: u32, attempt: u32) -> std::result::Result<Prepared, String> {
+        let version = &self.book.version;
+        let Some(task) = version.task(place) else { return Err("its version has no such task".to_owned()) };
+        let planned = version.plan.task(place);
+        let answers = self.book.answers_for(place);
+        self.inner.prepare(&Asked { run: &self.book.run, task, planned, attempt, answers })
     }
 
     fn intend(&mut self, step: &mut Step, task: u32, attempt: u32) {
@@ -348,7 +347,7 @@ impl Driver {
         self.arm(task, attempt);
     }
 
-    fn arm(&mut self, task: u32, attempt: u32) {
+    pub(super) fn arm(&mut self, task: u32, attempt: u32) {
         let limit = self.book.attempt_limit(task);
         self.arm_in(Timer::Attempt(task, attempt), limit);
     }
@@ -358,9 +357,9 @@ impl Driver {
     }
 
     fn disarm(&mut self, task: u32) {
-        if let Some(attempt) = self.book.attempts.get(&task) {
-            self.timers.forget(Timer::Attempt(task, attempt.number));
-        }
+        let attempt = self.machine.next_attempt(task) - 1;
+        self.timers.forget(Timer::Attempt(task, attempt));
+        self.timers.forget(Timer::Rest(task, attempt));
     }
 }
 

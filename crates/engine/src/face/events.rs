@@ -3,18 +3,16 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
-use gofer_types::{Event, EventKind, Namespace, PipelineRef};
+use gofer_readers::about;
+use gofer_types::{Event, EventKind, Namespace};
 
 use crate::Engine;
 use crate::api::{EventFilter, EventPage, EventPages, EventRange, Listing, Page};
 use crate::driver::Inner;
 use crate::error::{EngineError, Result};
 
-/// How many events are looked at at once.
+/// How many events a follower looks at at once.
 const STEP: usize = 512;
-
-/// How many events one page looks at, so that a rare match cannot hold the storage for long.
-const BUDGET: usize = 20_000;
 
 impl EventFilter {
     /// Whether an event is wanted.
@@ -24,7 +22,7 @@ impl EventFilter {
     }
 
     fn wants_place(&self, kind: &EventKind) -> bool {
-        let (namespace, pipeline) = place(kind);
+        let (namespace, pipeline) = about(kind);
         let default = Namespace::default_name();
         let wanted = match (&self.namespace, &self.pipeline) {
             (None, Some(_)) => Some(&default),
@@ -40,90 +38,6 @@ impl EventFilter {
     }
 }
 
-/// The namespace and the pipeline that an event is about.
-fn place(kind: &EventKind) -> (Option<&Namespace>, Option<&PipelineRef>) {
-    let pipeline = match kind {
-        EventKind::VersionRegistered { pipeline, .. }
-        | EventKind::PipelineEnabled { pipeline, .. }
-        | EventKind::PipelineDeleted { pipeline } => Some(pipeline),
-        other => other.run().map(|run| &run.pipeline),
-    };
-    let namespace = match kind {
-        EventKind::NamespaceCreated { namespace } | EventKind::NamespaceDeleted { namespace } => {
-            Some(namespace)
-        }
-        _ => pipeline.map(|pipeline| &pipeline.namespace),
-    };
-    (namespace, pipeline)
-}
-
-impl Inner {
-    /// The first event at or after a time: found by halving, as the log is in the order of time.
-    async fn first_since(&self, range: &EventRange) -> Result<u64> {
-        let Some(since) = range.since else { return Ok(range.from_seq.max(1)) };
-        let (mut low, mut high) = (range.from_seq.max(1), self.events.last() + 1);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let (events, _) = self.events.read(middle, 1).await?;
-            match events.first() {
-                Some(event) if event.at < since => low = event.seq + 1,
-                _ => high = middle,
-            }
-        }
-        Ok(low)
-    }
-
-    async fn forwards(
-        &self,
-        filter: &EventFilter,
-        mut from: u64,
-        size: usize,
-    ) -> Result<(Vec<Event>, Option<u64>)> {
-        let mut items = Vec::new();
-        for _ in 0..BUDGET / STEP {
-            let (events, next) = self.events.read(from, STEP).await?;
-            for event in &events {
-                if items.len() == size {
-                    return Ok((items, Some(event.seq)));
-                }
-                if filter.wants(event) {
-                    items.push(Event::clone(event));
-                }
-            }
-            from = next;
-            if from > self.events.last() {
-                return Ok((items, None));
-            }
-        }
-        Ok((items, Some(from)))
-    }
-
-    async fn backwards(
-        &self,
-        filter: &EventFilter,
-        (mut below, first): (u64, u64),
-        size: usize,
-    ) -> Result<(Vec<Event>, Option<u64>)> {
-        let mut items = Vec::new();
-        for _ in 0..BUDGET / STEP {
-            let (events, last) = self.records.events_below(below, STEP).await?;
-            for event in events.into_iter().filter(|event| event.seq >= first) {
-                if items.len() == size {
-                    return Ok((items, Some(event.seq + 1)));
-                }
-                if filter.wants(&event) {
-                    items.push(event);
-                }
-            }
-            if last <= first {
-                return Ok((items, None));
-            }
-            below = last;
-        }
-        Ok((items, Some(below)))
-    }
-}
-
 impl Engine {
     /// Events of the log, oldest first or newest first.
     pub async fn list_events(
@@ -136,14 +50,19 @@ impl Engine {
         let size = page.wanted();
         let token = page.token.as_deref().filter(|token| !token.is_empty());
         let token = token.map(|token| gofer_records::untoken_seq(token, range.newest_first)).transpose()?;
-        let first = self.inner.first_since(&range).await?;
-        let (items, next) = if range.newest_first {
-            let below = token.unwrap_or_else(|| self.inner.events.last() + 1);
-            self.inner.backwards(&filter, (below, first), size).await?
-        } else {
-            self.inner.forwards(&filter, token.unwrap_or(first), size).await?
+        let log = &self.inner.events;
+        let first = match range.since {
+            Some(since) => log.first_since(since).await?.max(range.from_seq),
+            None => range.from_seq,
         };
-        Ok(Listing { items, next: next.map(|seq| gofer_records::token_seq(seq, range.newest_first)) })
+        let (first, wants) = (first.max(1), |event: &Event| filter.wants(event));
+        let found = if range.newest_first {
+            log.backwards(wants, (token.unwrap_or_else(|| log.last() + 1), first), size).await?
+        } else {
+            log.forwards(wants, token.unwrap_or(first), size).await?
+        };
+        let next = found.next.map(|seq| gofer_records::token_seq(seq, range.newest_first));
+        Ok(Listing { items: found.events, next })
     }
 
     /// Every wanted event from a number on (0: from now on), without a hole, for as long as the caller listens.
@@ -172,7 +91,7 @@ impl Engine {
 }
 
 async fn next_page(inner: &Inner, filter: &EventFilter, from: u64) -> Result<EventPage> {
-    inner.await_event(from).await?;
+    inner.events.wait_for(from, &inner.fate).await?;
     let (events, next) = inner.events.read(from, STEP).await?;
     if next <= from {
         return Err(EngineError::EventsMissing { from });

@@ -1,4 +1,8 @@
 //! Namespaces.
+//!
+//! Changes take turns with those of pipelines, and go on to their end if their caller goes away.
+
+use std::sync::Arc;
 
 use gofer_records::Tx;
 use gofer_types::{EventKind, Namespace, NamespaceRecord};
@@ -23,6 +27,49 @@ impl Inner {
         let suggestion = nearest(name.as_str(), known.iter().map(|record| record.name.as_str()));
         Err(EngineError::NamespaceNotFound { name: name.clone(), suggestion })
     }
+
+    async fn create_namespace(
+        &self,
+        ctx: &Caller,
+        name: Namespace,
+        description: String,
+    ) -> Result<NamespaceRecord> {
+        let _turn = self.admin.lock().await;
+        if self.records.namespace(&name).await?.is_some() {
+            return Err(EngineError::NamespaceExists { name });
+        }
+        let now = self.clock.now();
+        let record = NamespaceRecord { name: name.clone(), description, created: now };
+        let mut tx = Tx::default();
+        tx.put_namespace(&record);
+        tx.event(now, ctx.actor.clone(), EventKind::NamespaceCreated { namespace: name });
+        self.committer.commit(tx).await?;
+        Ok(record)
+    }
+
+    async fn describe_namespace(&self, name: &Namespace, description: String) -> Result<NamespaceRecord> {
+        let _turn = self.admin.lock().await;
+        let record = NamespaceRecord { description, ..self.namespace(name).await? };
+        let mut tx = Tx::default();
+        tx.put_namespace(&record);
+        self.committer.commit(tx).await?;
+        Ok(record)
+    }
+
+    async fn delete_namespace(&self, ctx: &Caller, name: &Namespace) -> Result<()> {
+        let _turn = self.admin.lock().await;
+        let record = self.namespace(name).await?;
+        let page = Page { size: 1, token: None };
+        if !self.records.pipelines(Some(name), &page.request()).await?.items.is_empty() {
+            return Err(EngineError::NamespaceNotEmpty { name: name.clone() });
+        }
+        let mut tx = Tx::default();
+        tx.delete_namespace(&record);
+        let kind = EventKind::NamespaceDeleted { namespace: name.clone() };
+        tx.event(self.clock.now(), ctx.actor.clone(), kind);
+        self.committer.commit(tx).await?;
+        Ok(())
+    }
 }
 
 impl Engine {
@@ -34,17 +81,8 @@ impl Engine {
         description: String,
     ) -> Result<NamespaceRecord> {
         self.inner.fate.check()?;
-        let _turn = self.inner.admin.lock().await;
-        if self.inner.records.namespace(&name).await?.is_some() {
-            return Err(EngineError::NamespaceExists { name });
-        }
-        let now = self.inner.clock.now();
-        let record = NamespaceRecord { name: name.clone(), description, created: now };
-        let mut tx = Tx::default();
-        tx.put_namespace(&record);
-        tx.event(now, ctx.actor.clone(), EventKind::NamespaceCreated { namespace: name });
-        self.inner.committer.commit(tx).await?;
-        Ok(record)
+        let (inner, ctx) = (Arc::clone(&self.inner), ctx.clone());
+        self.inner.detached(async move { inner.create_namespace(&ctx, name, description).await }).await
     }
 
     /// One namespace.
@@ -67,12 +105,8 @@ impl Engine {
         description: String,
     ) -> Result<NamespaceRecord> {
         self.inner.fate.check()?;
-        let _turn = self.inner.admin.lock().await;
-        let record = NamespaceRecord { description, ..self.inner.namespace(name).await? };
-        let mut tx = Tx::default();
-        tx.put_namespace(&record);
-        self.inner.committer.commit(tx).await?;
-        Ok(record)
+        let (inner, name) = (Arc::clone(&self.inner), name.clone());
+        self.inner.detached(async move { inner.describe_namespace(&name, description).await }).await
     }
 
     /// Deletes a namespace that holds no pipeline.
@@ -81,16 +115,7 @@ impl Engine {
         if *name == Namespace::default_name() {
             return Err(EngineError::NamespaceProtected);
         }
-        let _turn = self.inner.admin.lock().await;
-        let record = self.inner.namespace(name).await?;
-        let page = Page { size: 1, token: None };
-        if !self.inner.records.pipelines(Some(name), &page.request()).await?.items.is_empty() {
-            return Err(EngineError::NamespaceNotEmpty { name: name.clone() });
-        }
-        let mut tx = Tx::default();
-        tx.delete_namespace(&record);
-        let kind = EventKind::NamespaceDeleted { namespace: name.clone() };
-        tx.event(self.inner.clock.now(), ctx.actor.clone(), kind);
-        self.inner.committer.commit(tx).await.map(drop)
+        let (inner, ctx, name) = (Arc::clone(&self.inner), ctx.clone(), name.clone());
+        self.inner.detached(async move { inner.delete_namespace(&ctx, &name).await }).await
     }
 }

@@ -1,8 +1,12 @@
 //! What all lists share: sizes, tokens, and the word that may have been meant.
 
 use gofer_records::{PageRequest, Slice};
+use gofer_types::RunRef;
 
 use crate::api::{Listing, Page};
+use crate::error::Result;
+
+pub(crate) use gofer_versions::nearest;
 
 /// The size of a page that names none.
 const USUAL: usize = 30;
@@ -16,6 +20,18 @@ impl Page {
         if self.size == 0 { USUAL } else { self.size.min(GREATEST) }
     }
 
+    /// The part of what a run has, by its place in it, and the token of the next part.
+    pub(crate) fn part<T>(&self, run: &RunRef, all: Vec<T>) -> Result<(Vec<T>, Option<String>)> {
+        let from = match self.token.as_deref().filter(|token| !token.is_empty()) {
+            None => 0,
+            Some(token) => gofer_records::untoken_place(run, token)? as usize,
+        };
+        let end = from + self.wanted();
+        let next = u32::try_from(end).ok().filter(|next| (*next as usize) < all.len());
+        let items = all.into_iter().skip(from).take(self.wanted()).collect();
+        Ok((items, next.map(|next| gofer_records::token_place(run, next))))
+    }
+
     /// The same for the records.
     pub(crate) fn request(self) -> PageRequest {
         PageRequest { size: self.wanted(), token: self.token.filter(|token| !token.is_empty()) }
@@ -26,14 +42,4 @@ impl<T> From<Slice<T>> for Listing<T> {
     fn from(slice: Slice<T>) -> Self {
         Self { items: slice.items, next: slice.next }
     }
-}
-
-/// The name nearest to a word, if one is near enough to be a slip of the pen.
-pub(crate) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
-    let allowed = (word.chars().count() / 3).max(1);
-    names
-        .map(|name| (strsim::osa_distance(word, name), name))
-        .filter(|(distance, _)| *distance <= allowed)
-        .min()
-        .map(|(_, name)| name.to_owned())
 }

@@ -11,11 +11,12 @@ use gofer_records::{Counter, Tx};
 use gofer_types::{
     EventKind, Namespace, Pipeline, PipelineRecord, PipelineRef, Timestamp, VersionNumber, VersionRecord,
 };
+use gofer_versions::Version;
 
 use super::paging::nearest;
 use crate::Engine;
 use crate::api::{Caller, Listing, Page, Registered, Registration};
-use crate::driver::{Inner, Version};
+use crate::driver::Inner;
 use crate::error::{EngineError, Result};
 
 /// How long a deletion waits for the output of ended runs to be put away.
@@ -62,7 +63,7 @@ impl Inner {
 
     async fn with_version(&self, record: PipelineRecord) -> Result<(PipelineRecord, VersionRecord)> {
         let version = self.version(&record, None).await?;
-        Ok((self.filled(record).await?, version.record.clone()))
+        Ok((self.filled(record).await?, VersionRecord::clone(&version.record)))
     }
 
     /// Refuses what this server cannot run.
@@ -87,6 +88,7 @@ impl Inner {
         self.check_config(&wish.config)?;
         let _turn = self.admin.lock().await;
         self.namespace(&wish.pipeline.namespace).await?;
+        self.check_parts(&wish.pipeline, &wish.config).await?;
         if self.records.deleting().await?.contains(&wish.pipeline) {
             self.delete_history(&wish.pipeline).await?;
         }
@@ -143,7 +145,7 @@ impl Inner {
         self.committer.commit(tx).await?;
         self.versions.keep(&version);
         self.hall.learn(&id, Some(pipeline.clone()));
-        let version = version.record.clone();
+        let version = VersionRecord::clone(&version.record);
         Ok(Registered { pipeline: self.filled(pipeline).await?, version, unchanged: false })
     }
 
@@ -190,7 +192,7 @@ impl Inner {
         let mut late = self.clock.sleep_until(until);
         loop {
             let calmer = self.hall.calmer.notified();
-            if self.hall.entry(id, crate::driver::Entry::is_idle) {
+            if self.hall.is_idle(id) {
                 return true;
             }
             tokio::select! {
@@ -209,7 +211,7 @@ impl Inner {
         // as if it were not there: nothing new starts from here on
         self.hall.learn(id, None);
         self.calm_starts(id).await;
-        let active = self.hall.entry(id, |entry| entry.active);
+        let active = self.hall.runs_of(id).0 as u64;
         if active > 0 || !self.calm_runs(id).await {
             self.hall.learn(id, Some(known));
             return Err(EngineError::PipelineActive { id: id.clone(), active: active.max(1) });
@@ -222,7 +224,7 @@ impl Inner {
         tx.event(now, ctx.actor.clone(), EventKind::PipelineDeleted { pipeline: id.clone() });
         if let Err(error) = self.committer.commit(tx).await {
             self.hall.learn(id, Some(known));
-            return Err(error);
+            return Err(error.into());
         }
         drop((change, turn));
         self.delete_in_turns(id).await
@@ -253,6 +255,8 @@ impl Inner {
             return Ok(true);
         }
         self.logs.delete_pipeline(id).await?;
+        self.objects.delete_pipeline(id).await?;
+        self.household.forget(id);
         let mut tx = Tx::default();
         tx.finish_deletion(id);
         self.committer.commit(tx).await?;
@@ -318,7 +322,7 @@ impl Engine {
     ) -> Result<VersionRecord> {
         self.inner.fate.check()?;
         let record = self.inner.pipeline(id).await?;
-        Ok(self.inner.version(&record, version).await?.record.clone())
+        Ok(VersionRecord::clone(&self.inner.version(&record, version).await?.record))
     }
 
     /// The versions of a pipeline, newest first.
@@ -340,7 +344,7 @@ impl Engine {
         self.inner.detached(async move { inner.set_enabled(&ctx, &id, enabled).await }).await
     }
 
-    /// Deletes a pipeline with its versions, runs and logs. Refused while one of its runs has not ended.
+    /// Deletes a pipeline with its versions, runs, logs and objects. Refused while one of its runs has not ended.
     pub async fn delete_pipeline(&self, ctx: &Caller, id: &PipelineRef) -> Result<()> {
         self.inner.fate.check()?;
         let (inner, ctx, id) = (Arc::clone(&self.inner), ctx.clone(), id.clone());

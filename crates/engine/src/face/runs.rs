@@ -1,14 +1,15 @@
 //! Runs: looked up, listed, cancelled.
 
-use gofer_records::{PageRequest, Slice};
+use gofer_hall::Message;
+use gofer_records::{PageRequest, RunFilter, Slice};
 use gofer_types::record::CancelRequest;
 use gofer_types::refs::RunSelector;
-use gofer_types::{Namespace, PipelineRef, RunRecord, RunRef, RunState, Timestamp};
+use gofer_types::{PipelineRef, RunRecord, RunRef};
 use tokio::sync::oneshot;
 
 use crate::Engine;
-use crate::api::{Caller, Listing, Page, RunFilter};
-use crate::driver::{Inner, Message};
+use crate::api::{Caller, Listing, Page};
+use crate::driver::Inner;
 use crate::error::{EngineError, Result};
 
 /// The longest reason for a cancellation, in bytes.
@@ -31,10 +32,10 @@ impl Inner {
         }
     }
 
-    async fn cancel(&self, id: &RunRef, request: CancelRequest) -> Result<(RunRecord, bool)> {
+    pub(crate) async fn cancel(&self, id: &RunRef, request: CancelRequest) -> Result<(RunRecord, bool)> {
         if let Some(handle) = self.hall.find(id) {
             let (reply, answer) = oneshot::channel();
-            let sent = handle.mailbox.send(Message::Cancel { request, reply }).await;
+            let sent = handle.mailbox.send(Message::Cancel { request: Box::new(request), reply }).await;
             if sent.is_ok()
                 && let Ok(answer) = answer.await
             {
@@ -48,33 +49,16 @@ impl Inner {
         }
         match self.hall.why_set_aside(id) {
             Some(reason) => Err(EngineError::Quarantined { run: id.clone(), reason }),
-            None => Err(self.fate.error()),
+            None => Err(self.fate.error().into()),
         }
     }
 
     /// The runs that have not ended, newest first: from the hall, so that it costs the same among a million ended ones.
     async fn active_runs(&self, filter: &RunFilter, page: PageRequest) -> Result<Slice<RunRecord>> {
-        let after = match &page.token {
-            None => None,
-            Some(token) => {
-                let run = gofer_records::untoken_run(token)?;
-                let created =
-                    self.records.run(&run).await?.map_or_else(Timestamp::default, |run| run.created);
-                Some((created, run))
-            }
-        };
-        let namespace = filter.namespace.as_ref();
-        let in_place = |run: &RunRef| match (&filter.pipeline, namespace) {
-            (Some(pipeline), namespace) => {
-                let namespace = namespace.cloned().unwrap_or_else(Namespace::default_name);
-                run.pipeline.pipeline == *pipeline && run.pipeline.namespace == namespace
-            }
-            (None, Some(namespace)) => run.pipeline.namespace == *namespace,
-            (None, None) => true,
-        };
-        let listed = self.hall.listed(after, in_place, page.size + 1);
+        let after = page.token.as_deref().map(gofer_records::untoken_run).transpose()?;
+        let listed = self.hall.listed(after, |run| filter.in_place(run), page.size + 1);
         let next = listed.get(page.size).and_then(|_| listed.get(page.size - 1));
-        let next = next.map(|(_, run)| gofer_records::token_run(run));
+        let next = next.map(|(created, run)| gofer_records::token_run(*created, run));
         let mut items = Vec::new();
         for (_, run) in listed.into_iter().take(page.size) {
             match self.records.run(&run).await {
@@ -87,32 +71,16 @@ impl Inner {
     }
 }
 
-impl RunFilter {
-    fn wants(&self, run: &RunRecord) -> bool {
-        let state = self.states.is_empty() || self.states.contains(&run.state);
-        state && !(self.active && run.state.is_terminal())
-    }
-
-    /// Whether only runs that have not ended are wanted.
-    fn is_about_active(&self) -> bool {
-        let open =
-            |states: &[RunState]| !states.is_empty() && states.iter().all(|state| !state.is_terminal());
-        self.active || open(&self.states)
-    }
-}
-
 impl Engine {
     /// The run that a selector means.
     pub async fn resolve_run(&self, pipeline: &PipelineRef, selector: RunSelector) -> Result<RunRef> {
         self.inner.fate.check()?;
         let inner = &self.inner;
         inner.pipeline(pipeline).await?;
-        let is_failed =
-            |run: &RunRecord| matches!(run.state, RunState::Failed | RunState::Errored | RunState::TimedOut);
         let found = match selector {
             RunSelector::Number(number) => return Ok(inner.run(&pipeline.run(number)).await?.id),
             RunSelector::Latest => inner.records.newest_run(pipeline, |_| true).await?,
-            RunSelector::LatestFailed => inner.records.newest_run(pipeline, is_failed).await?,
+            RunSelector::LatestFailed => inner.records.newest_failed(pipeline).await?,
         };
         let missing = || EngineError::NoSuchRun { id: pipeline.clone(), selector };
         found.map(|number| pipeline.run(number)).ok_or_else(missing)
@@ -128,21 +96,15 @@ impl Engine {
     pub async fn list_runs(&self, filter: RunFilter, page: Page) -> Result<Listing<RunRecord>> {
         self.inner.fate.check()?;
         let (inner, page) = (&self.inner, page.request());
-        let namespace = filter.namespace.clone();
-        if let Some(name) = &namespace {
+        if let Some(name) = &filter.namespace {
             inner.namespace(name).await?;
         }
-        if filter.is_about_active() {
-            return Ok(inner.active_runs(&filter, page).await?.into());
+        if let Some(id) = filter.one_pipeline() {
+            inner.pipeline(&id).await?;
         }
-        let slice = match &filter.pipeline {
-            Some(pipeline) => {
-                let namespace = namespace.unwrap_or_else(Namespace::default_name);
-                let id = PipelineRef { namespace, pipeline: pipeline.clone() };
-                inner.pipeline(&id).await?;
-                inner.records.runs(&id, &page, |run| filter.wants(run)).await?
-            }
-            None => inner.records.recent_runs(namespace.as_ref(), &page, |run| filter.wants(run)).await?,
+        let slice = match filter.is_about_active() {
+            true => inner.active_runs(&filter, page).await?,
+            false => inner.records.list_runs(&filter, &page).await?,
         };
         Ok(slice.into())
     }

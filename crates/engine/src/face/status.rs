@@ -45,18 +45,32 @@ impl Inner {
             };
             backends.push(if check { self.ask(status, scheduler.check()).await } else { status });
         }
+        let objects = objects_status(self);
+        backends.push(if check { self.ask(objects, self.objects.store().check()).await } else { objects });
         backends
+    }
+}
+
+fn objects_status(inner: &Inner) -> BackendStatus {
+    let store = inner.objects.store();
+    let can = store.capabilities();
+    BackendStatus {
+        family: "objects",
+        info: store.info(),
+        default: true,
+        capabilities: chosen(&[(can.durable, "durable"), (can.shared, "shared")]),
+        healthy: None,
+        problem: String::new(),
     }
 }
 
 fn storage_status(inner: &Inner) -> BackendStatus {
     let can = inner.storage.capabilities();
-    let capabilities = [(can.durable, "durable"), (can.shared, "shared")];
     BackendStatus {
         family: "storage",
         info: inner.storage.info(),
         default: true,
-        capabilities: chosen(&capabilities),
+        capabilities: chosen(&[(can.durable, "durable"), (can.shared, "shared")]),
         healthy: None,
         problem: String::new(),
     }
@@ -71,6 +85,7 @@ fn words(can: gofer_scheduler::Capabilities) -> Vec<&'static str> {
         (can.user, "user"),
         (can.sandbox, "sandbox"),
         (can.survives_restart, "survives_restart"),
+        (can.files, "files"),
     ])
 }
 
@@ -83,15 +98,15 @@ impl Engine {
     pub async fn status(&self, check: bool) -> Result<EngineStatus> {
         self.inner.fate.check()?;
         let inner = &self.inner;
-        let (queued, runs, tasks) = inner.hall.counts();
+        let counts = inner.hall.counts();
         Ok(EngineStatus {
             epoch: inner.epoch,
             uptime: Span::from(inner.clock.monotonic().saturating_sub(inner.since)),
             backends: inner.backends(check).await,
-            queued_runs: queued as u64,
-            running_runs: runs as u64,
-            running_tasks: tasks as u64,
-            max_running_tasks: inner.options.max_running_tasks as u64,
+            queued_runs: counts.queued_runs as u64,
+            running_runs: counts.running_runs as u64,
+            running_tasks: counts.running_tasks as u64,
+            max_running_tasks: inner.options.queue.server.running_tasks as u64,
             quarantined_runs: inner.hall.count_set_aside() as u64,
             last_event: inner.events.last(),
         })

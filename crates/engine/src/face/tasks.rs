@@ -3,20 +3,39 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gofer_types::{AttemptRecord, Cause, RunRecord, RunRef, TaskRef, TaskRunRecord, TaskState};
+use gofer_types::{AttemptRecord, RunRecord, RunRef, TaskRef, TaskRunRecord};
+use gofer_versions::Version;
 
 use super::paging::nearest;
 use crate::Engine;
 use crate::api::{Listing, Page};
-use crate::driver::{Inner, Version};
+use crate::driver::Inner;
 use crate::error::{EngineError, Result};
 
-/// How many parents a cause names at most.
-const NAMED: usize = 20;
+/// How often the graph of a run is read anew because it grew meanwhile.
+const TORN: u32 = 10;
 
 impl Inner {
-    /// The version that a run executes.
+    /// The version that a run executes, with the graph that the run has come to.
     pub(crate) async fn version_of(&self, run: &RunRecord) -> Result<Arc<Version>> {
+        let version = self.version_at_first(run).await?;
+        let mut tries = 0;
+        loop {
+            let mut known = Vec::new();
+            for place in version.readers() {
+                let record = self.records.task(&run.id, place).await?;
+                known.extend(record.and_then(|record| record.fan_out).map(|fan_out| (place, fan_out)));
+            }
+            match version.fanned_out(known.iter().map(|(place, fan_out)| (*place, fan_out))) {
+                Ok(version) => return Ok(version),
+                // some became known while others were read
+                Err(_) if tries < TORN => tries += 1,
+                Err(reason) => return Err(EngineError::Quarantined { run: run.id.clone(), reason }),
+            }
+        }
+    }
+
+    async fn version_at_first(&self, run: &RunRecord) -> Result<Arc<Version>> {
         let version = self.versions.get(&run.id.pipeline, run.version).await?;
         let missing = || EngineError::VersionNotFound {
             id: run.id.pipeline.clone(),
@@ -41,7 +60,7 @@ impl Inner {
         let ended = |place: u32| stored.get(&place).is_some_and(|task| task.state.is_terminal());
         let all = (0_u32..).zip(&version.plan.tasks).map(|(place, _)| match stored.get(&place) {
             Some(record) => record.clone(),
-            None => waiting(run, &version, place, ended),
+            None => version.waiting(run, place, ended),
         });
         Ok(all.collect())
     }
@@ -49,38 +68,16 @@ impl Inner {
     /// The parents of a task that has no record yet, of which some may have ended.
     async fn waiting_task(&self, run: &RunRecord, version: &Version, place: u32) -> Result<TaskRunRecord> {
         let mut ended = Vec::new();
-        for (parent, _) in &version.plan.task(place).parents {
-            if self.records.task(&run.id, *parent).await?.is_some_and(|task| task.state.is_terminal()) {
-                ended.push(*parent);
+        for (parent, _) in version.plan.parents_of(place) {
+            if self.records.task(&run.id, parent).await?.is_some_and(|task| task.state.is_terminal()) {
+                ended.push(parent);
             }
         }
         // it may have left `waiting` while its parents were read
         if let Some(record) = self.records.task(&run.id, place).await? {
             return Ok(record);
         }
-        Ok(waiting(run, version, place, |parent| ended.contains(&parent)))
-    }
-}
-
-/// What is told of a task that waits for its parents.
-fn waiting(run: &RunRecord, version: &Version, place: u32, ended: impl Fn(u32) -> bool) -> TaskRunRecord {
-    let task = version.plan.task(place);
-    let open = task.parents.iter().filter(|(parent, _)| !ended(*parent));
-    let names: Vec<_> = open.take(NAMED).map(|(parent, _)| version.plan.task(*parent).id.clone()).collect();
-    let cause = match &run.cause {
-        // a task without parents waits for the run
-        cause if names.is_empty() => cause.clone(),
-        _ => Cause::WaitingForParents(names),
-    };
-    TaskRunRecord {
-        id: run.id.task(task.id.clone()),
-        state: TaskState::Waiting,
-        cause,
-        attempts: Vec::new(),
-        changed: run.created,
-        started: None,
-        ended: None,
-        exit_code: None,
+        Ok(version.waiting(run, place, |parent| ended.contains(&parent)))
     }
 }
 
@@ -98,19 +95,11 @@ impl Engine {
         }
     }
 
-    /// The task runs of a run, in the order of the pipeline file.
+    /// The task runs of a run, in the order of the pipeline file; what a list has become stands behind all others.
     pub async fn list_task_runs(&self, id: &RunRef, page: Page) -> Result<Listing<TaskRunRecord>> {
         self.inner.fate.check()?;
-        let size = page.wanted();
-        let from = match page.token.as_deref().filter(|token| !token.is_empty()) {
-            None => 0,
-            Some(token) => gofer_records::untoken_place(id, token)?,
-        };
         let run = self.inner.run(id).await?;
-        let all = self.inner.all_tasks(&run).await?;
-        let from = from as usize;
-        let next = u32::try_from(from + size).ok().filter(|next| (*next as usize) < all.len());
-        let items = all.into_iter().skip(from).take(size).collect();
-        Ok(Listing { items, next: next.map(|next| gofer_records::token_place(id, next)) })
+        let (items, next) = page.part(id, self.inner.all_tasks(&run).await?)?;
+        Ok(Listing { items, next })
     }
 }

@@ -144,6 +144,39 @@ async fn a_caller_that_goes_away_does_not_take_its_run_along() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_caller_that_goes_away_gives_the_turn_of_its_change_to_nobody_before_it_is_written() {
+    let world = World::new();
+    let gate = Gate::default();
+    let plan = FaultPlan::none();
+    let engine = world.open_with(plan.clone()).await.unwrap();
+    let (caller, team) = (ada(), Namespace::new("team").unwrap());
+    engine.create_namespace(&caller, team.clone(), "one".to_owned()).await.unwrap();
+    plan.next(Operation::Commit, Fault::Wait(gate.clone()));
+    tokio::select! {
+        _ = engine.delete_namespace(&caller, &team) => panic!("the commit waits"),
+        () = gate.reached() => {}
+    }
+    let mut id = pipeline_ref("p");
+    id.namespace = team.clone();
+    let config = pipeline("p", vec![task("t", "exit=0", &[])]);
+    let wish = Registration { pipeline: id, config, expected: None };
+    let change = engine.update_namespace(&caller, &team, "two".to_owned());
+    let register = engine.register_pipeline(&caller, wish);
+    let open = async {
+        // both have come as far as they can
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        gate.open();
+    };
+    let (changed, registered, ()) = tokio::join!(change, register, open);
+    assert!(matches!(changed, Err(EngineError::NamespaceNotFound { .. })), "{changed:?}");
+    assert!(matches!(registered, Err(EngineError::NamespaceNotFound { .. })), "{registered:?}");
+    let all = engine.list_pipelines(None, Page::default()).await.unwrap().items;
+    assert!(all.is_empty(), "no pipeline is in a namespace that is not there");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_disabled_pipeline_starts_nothing_and_its_runs_go_on() {
     let world = World::new();
     let engine = world.open().await;
@@ -256,6 +289,7 @@ async fn variables_are_checked_against_the_version() {
         default: Some("main".to_owned()),
         allowed: Vec::new(),
         description: String::new(),
+        sensitive: false,
     };
     config.variables.insert(VariableName::new("rev").unwrap(), variable);
     let pipeline = register(&engine, config).await;

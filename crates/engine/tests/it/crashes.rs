@@ -6,17 +6,25 @@ use gofer_backend::ErrorKind;
 use gofer_engine::{Engine, EngineError, EventRange, Page, StartRun};
 use gofer_storage::Storage;
 use gofer_storage::fake::{Fault, FaultPlan, Operation};
+use gofer_types::pipeline::{Axis, Output};
 use gofer_types::{Cause, Condition, Pipeline, PipelineRef, RunRef, RunState, Span, TaskState};
 
 use crate::support::*;
 
 /// The names of tasks that leave a mark when they start.
-const MARKS: [&str; 4] = ["a", "b", "c", "d"];
+const MARKS: [&str; 5] = ["a", "b", "c", "d", "each"];
 
 fn diamond() -> Pipeline {
     let mut late = task("late", "hang", &[]);
     late.timeout = Some(Span::from_secs(60));
     late.allow_failure = true;
+    let mut list = task("list", "file=out:one\ntwo,run=1s", &[("a", Condition::Successful)]);
+    list.outputs = BTreeMap::from([("names".to_owned(), Output::File("out".to_owned()))]);
+    let mut each =
+        task("each", "witness=each,need=out,file=log:x,run=2s", &[("list", Condition::Successful)]);
+    each.matrix = BTreeMap::from([("name".to_owned(), Axis::Object("names".to_owned()))]);
+    each.inputs = vec!["names".to_owned()];
+    each.outputs = BTreeMap::from([("log".to_owned(), Output::Archive(vec!["log".to_owned()]))]);
     let tasks = vec![
         task("a", "witness=a,print=a,run=1s", &[]),
         task("b", "witness=b,print=b,exit=3", &[("a", Condition::Successful)]),
@@ -29,6 +37,8 @@ fn diamond() -> Pipeline {
         ),
         task("refused", "no_program", &[("c", Condition::Successful)]),
         late,
+        list,
+        each,
     ];
     pipeline("p", tasks)
 }

@@ -240,9 +240,126 @@ async fn a_full_disk_refuses_starts_and_loses_nothing_of_what_runs() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_cannot_be_recorded_is_set_aside_and_no_other_run_suffers() {
+    let mut world = World::new();
+    world.options.queue.server.running_tasks = 1;
+    let plan = FaultPlan::none();
+    let engine = world.open_with(plan.clone()).await.unwrap();
+    let tasks = vec![task("t", "witness=w,hang", &[]), task("u", "exit=0", &[("t", Condition::Always)])];
+    let bad = start(&engine, &register(&engine, pipeline("bad", tasks)).await).await;
+    until(&engine, &bad, "t", TaskState::Running).await;
+    let good =
+        start(&engine, &register(&engine, pipeline("good", vec![task("t", "exit=0", &[])])).await).await;
+    until(&engine, &good, "t", TaskState::Pending).await;
+    let (watching, cancelled) = tokio::join!(watch(&engine, &bad), async {
+        tokio::task::yield_now().await;
+        plan.next(Operation::Commit, Fault::Error(ErrorKind::InvalidInput));
+        engine.cancel_run(&ada(), &bad, String::new(), true).await
+    });
+    for told in [watching.map(drop), cancelled.map(drop)] {
+        assert!(matches!(&told, Err(EngineError::Quarantined { run, .. }) if *run == bad), "{told:?}");
+    }
+    assert_eq!(end(&engine, &good).await.state, RunState::Succeeded, "its slot is free");
+    gofer_testkit::wait_for("its task to be killed", || async {
+        if world.backend.is_alive("t") { Err("it lives") } else { Ok(()) }
+    })
+    .await;
+    let status = engine.status(false).await.unwrap();
+    assert_eq!((status.running_tasks, status.running_runs, status.queued_runs), (0, 0, 0));
+    world.crash(engine).await;
+    let engine = world.open().await;
+    assert_eq!(end(&engine, &bad).await.state, RunState::Failed, "the next start tries again");
+    assert_eq!(state_of(&engine, &bad, "t").await.cause, Cause::Signal(9));
+    assert_eq!(world.backend.witnesses("w"), 1);
+}
+
+/// Behind a restart its tasks are not followed yet, and the disk may be full when it is to be said: what runs is killed all the same,
+/// and nobody else suffers. Once it can go on it is a run like others.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_set_aside_at_the_start_is_killed_and_taken_back_later() {
+    let mut world = World::new();
+    world.options.retention.runs.runs = 1;
+    let mut engine = world.open().await;
+    let tasks = vec![
+        task("a", "hang", &[]),
+        task("b", "gate=go", &[]),
+        task("c", "exit=0", &[("b", Condition::Any)]),
+    ];
+    let id = register(&engine, pipeline("p", tasks)).await;
+    let run = start(&engine, &id).await;
+    until(&engine, &run, "b", TaskState::Running).await;
+    world.crash(engine).await;
+    // its end is found at the next start, and cannot be recorded
+    world.backend.open_gate("go");
+    gofer_testkit::wait_for("the end of `b`", || async {
+        if world.backend.is_alive("b") { Err("it lives") } else { Ok(()) }
+    })
+    .await;
+    // the first two commits are those of the start itself: the ownership, and the event that tells of it
+    let plan = FaultPlan::none().on(Operation::Commit, 3, Fault::Error(ErrorKind::InvalidInput));
+    let plan = plan.on(Operation::Commit, 4, Fault::Error(ErrorKind::Exhausted));
+    engine = world.open_with(plan).await.unwrap();
+    gofer_testkit::wait_for("`a` to be killed", || async {
+        if world.backend.is_alive("a") { Err("it lives") } else { Ok(()) }
+    })
+    .await;
+    gofer_testkit::wait_for("it to be set aside", || async {
+        match engine.cancel_run(&ada(), &run, String::new(), false).await {
+            Err(EngineError::Quarantined { .. }) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    for _ in 0..3 {
+        let other = start(&engine, &id).await;
+        engine.cancel_run(&ada(), &other, String::new(), true).await.unwrap();
+        end(&engine, &other).await;
+    }
+    world.crash(engine).await;
+    let engine = world.open().await;
+    // it ends, and goes by the bounds as all do, although those before it had gone
+    gofer_testkit::wait_for("it to be deleted", || async {
+        match engine.get_run(&run).await {
+            Err(EngineError::RunNotFound { .. }) => Ok(()),
+            found => Err(format!("{found:?}")),
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parent_whose_part_is_set_aside_does_not_wait_for_it() {
+    let world = World::new();
+    let plan = FaultPlan::none();
+    let engine = world.open_with(plan.clone()).await.unwrap();
+    let part = register(&engine, pipeline("part", vec![task("t", "hang", &[])])).await;
+    let child = gofer_types::pipeline::SubPipeline {
+        id: part.pipeline.clone(),
+        namespace: None,
+        version: None,
+        variables: Default::default(),
+    };
+    let whole = gofer_types::Task::new(task_id("part"), gofer_types::pipeline::Action::Pipeline(child));
+    let run = start(&engine, &register(&engine, pipeline("whole", vec![whole])).await).await;
+    let of_part = part.run(gofer_types::RunNumber(1));
+    gofer_testkit::wait_for("the part to run", || async {
+        let state = engine.get_run(&of_part).await.map(|run| run.state);
+        if matches!(state, Ok(RunState::Running)) { Ok(()) } else { Err(format!("{state:?}")) }
+    })
+    .await;
+    until(&engine, &of_part, "t", TaskState::Running).await;
+    until(&engine, &run, "part", TaskState::Running).await;
+    plan.next(Operation::Commit, Fault::Error(ErrorKind::InvalidInput));
+    let refused = engine.cancel_run(&ada(), &of_part, String::new(), true).await;
+    assert!(matches!(refused, Err(EngineError::Quarantined { .. })), "{refused:?}");
+    assert_eq!(end(&engine, &run).await.state, RunState::Errored);
+    assert_eq!(state_of(&engine, &run, "part").await.state, TaskState::Lost);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_start_that_did_not_fit_gives_its_places_back() {
     let mut world = World::new();
-    (world.options.max_running_tasks, world.options.max_running_runs) = (1, 1);
+    (world.options.queue.server.running_tasks, world.options.queue.server.running_runs) = (1, 1);
     let engine = world.open().await;
     let pipeline =
         register(&engine, pipeline("p", vec![task("t", "exit=0", &[]), task("u", "exit=0", &[])])).await;

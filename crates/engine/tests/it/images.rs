@@ -1,8 +1,9 @@
 //! Images: fetched before a task starts, told while they come, and never in the way of what runs already.
 
 use gofer_backend::ErrorKind;
-use gofer_engine::{Engine, EventFilter, EventRange, ImageNews, Page};
+use gofer_engine::{Engine, EngineError, EventFilter, EventRange, ImageNews, Page, StartRun};
 use gofer_pipeline::{Feature, Supported};
+use gofer_scheduler::Capabilities;
 use gofer_storage::fake::{Fault, FaultPlan, Operation};
 use gofer_types::pipeline::{Action, RegistryAuth};
 use gofer_types::{
@@ -234,7 +235,10 @@ async fn what_runs_is_taken_up_after_a_crash_without_its_registry() {
         let engine = world.open().await;
         let run = going(&engine, &config).await.unwrap();
         until(&engine, &run, "t", TaskState::Running).await;
-        assert!(attempt_of(&engine, &run).await.image.is_some());
+        gofer_testkit::wait_for("the image that runs", || async {
+            attempt_of(&engine, &run).await.image.ok_or("it is not known yet")
+        })
+        .await;
         world.backend.open_gate("go");
         assert_eq!(end(&engine, &run).await.state, RunState::Succeeded);
         assert_eq!((world.backend.fetches("alpine:3"), world.backend.witnesses("ran")), (1, 1));
@@ -248,19 +252,16 @@ fn fault_at(operation: Operation, nth: u64) -> FaultPlan {
 }
 
 /// Registers and starts, as far as it comes.
-async fn going(engine: &Engine, config: &Pipeline) -> Result<RunRef, gofer_engine::EngineError> {
+async fn going(engine: &Engine, config: &Pipeline) -> Result<RunRef, EngineError> {
     let pipeline = pipeline_ref("p");
     let wish =
         gofer_engine::Registration { pipeline: pipeline.clone(), config: config.clone(), expected: None };
     engine.register_pipeline(&ada(), wish).await?;
-    let start = gofer_engine::StartRun {
-        idempotency_key: Some("once".to_owned()),
-        ..crate::support::wish(&pipeline)
-    };
+    let start = StartRun { idempotency_key: Some("once".to_owned()), ..crate::support::wish(&pipeline) };
     Ok(engine.start_run(&ada(), start).await?.run.id)
 }
 
-async fn to_the_end(engine: &Engine, config: &Pipeline) -> Result<RunRef, gofer_engine::EngineError> {
+async fn to_the_end(engine: &Engine, config: &Pipeline) -> Result<RunRef, EngineError> {
     let run = going(engine, config).await?;
     watch(engine, &run).await?;
     Ok(run)
@@ -334,4 +335,25 @@ async fn an_image_without_a_command_runs_what_it_runs() {
     let task = Task { image: "fake:1.2".to_owned(), ..Task::new(task_id("t"), Action::Image) };
     let run = run_of(&engine, task).await;
     assert_eq!(end(&engine, &run).await.state, RunState::Succeeded);
+}
+
+/// An image that nobody would run is refused, and not ignored.
+#[tokio::test(start_paused = true)]
+async fn another_image_for_a_task_whose_scheduler_runs_none_is_refused() {
+    let mut world = World::new();
+    let wish_of = |id: &gofer_types::PipelineRef| StartRun {
+        images: [(task_id("t"), "other:2".to_owned())].into(),
+        ..wish(id)
+    };
+    let engine = world.open().await;
+    let id = register(&engine, pipeline("p", vec![imaged("alpine:3", "exit=0")])).await;
+    engine.start_run(&ada(), wish_of(&id)).await.unwrap();
+    world.crash(engine).await;
+    world.backend = world.backend.with_capabilities(Capabilities::default());
+    let engine = world.open().await;
+    let refused = engine.start_run(&ada(), wish_of(&id)).await;
+    let Err(EngineError::InvalidStart(problems)) = refused else { panic!("{refused:?}") };
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].field, "images.t");
+    assert!(problems[0].rule.contains("scheduler `fake`") && problems[0].rule.contains("no images"));
 }

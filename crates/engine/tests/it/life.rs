@@ -136,7 +136,8 @@ async fn the_environment_has_the_values_of_the_run_and_ours_win() {
     let mut config = pipeline("p", vec![show]);
     let rev = VariableName::new("rev").unwrap();
     let kind = VariableType::String;
-    let variable = Variable { kind, default: None, allowed: Vec::new(), description: String::new() };
+    let variable =
+        Variable { kind, default: None, allowed: Vec::new(), description: String::new(), sensitive: false };
     config.variables.insert(rev, variable);
     let pipeline = register(&engine, config).await;
     let mut wanted = wish(&pipeline);

@@ -1,5 +1,6 @@
 //! Who waits for what, and in which order.
 
+use gofer_engine::queue::Refused;
 use gofer_engine::{EngineError, Page, RunFilter};
 use gofer_testkit::wait_for;
 use gofer_types::{Cause, Condition, RunState, TaskState};
@@ -9,7 +10,7 @@ use crate::support::*;
 #[tokio::test(start_paused = true)]
 async fn no_more_tasks_run_than_the_server_allows_and_the_others_say_why_they_wait() {
     let mut world = World::new();
-    world.options.max_running_tasks = 2;
+    world.options.queue.server.running_tasks = 2;
     let engine = world.open().await;
     let all = ["a", "b", "c", "d"].map(|name| task(name, "gate=go", &[])).to_vec();
     let pipeline = register(&engine, pipeline("p", all)).await;
@@ -25,10 +26,35 @@ async fn no_more_tasks_run_than_the_server_allows_and_the_others_say_why_they_wa
     assert_eq!(engine.status(false).await.unwrap().running_tasks, 0, "INV-27");
 }
 
+/// Everything that ends at once is recorded at once: the largest run that an operator may allow fits, whatever its names are.
+#[tokio::test(start_paused = true)]
+async fn the_largest_run_is_cancelled_in_one_step() {
+    let mut world = World::new();
+    world.options.fan_out.tasks = 20_000;
+    let engine = world.open().await;
+    let long = |head: &str, length: usize| format!("{head}{}", "x".repeat(length - head.len()));
+    let values: Vec<String> = (0..1_000).map(|n| long(&format!("v{n}-"), 47)).collect();
+    let tasks = (0..20).map(|n| {
+        let mut task = task(&long(&format!("t{n}-"), 80), "exit=0", &[]);
+        task.matrix = [("a".to_owned(), values.clone().into())].into();
+        task
+    });
+    let mut config = pipeline(&long("p", 70), tasks.collect());
+    config.parallelism = 1;
+    let id = register(&engine, config).await;
+    world.backend.set_away(true);
+    let _ = start(&engine, &id).await;
+    let run = start(&engine, &id).await;
+    assert_eq!(engine.get_run(&run).await.unwrap().state, RunState::Queued);
+    engine.cancel_run(&ada(), &run, "y".repeat(1_024), false).await.unwrap();
+    let record = end(&engine, &run).await;
+    assert_eq!((record.state, record.tasks), (RunState::Cancelled, 20_000));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_sequence_hands_its_only_slot_on() {
     let mut world = World::new();
-    world.options.max_running_tasks = 1;
+    world.options.queue.server.running_tasks = 1;
     let engine = world.open().await;
     let all = vec![task("a", "exit=0", &[]), task("b", "exit=0", &[("a", Condition::Successful)])];
     let pipeline = register(&engine, pipeline("p", all)).await;
@@ -101,13 +127,13 @@ async fn a_cancelled_run_that_waited_never_starts() {
 #[tokio::test(start_paused = true)]
 async fn more_waiting_runs_than_allowed_are_refused() {
     let mut world = World::new();
-    (world.options.max_running_runs, world.options.max_queued_runs) = (1, 1);
+    (world.options.queue.server.running_runs, world.options.queue.server.queued_runs) = (1, 1);
     let engine = world.open().await;
     let pipeline = register(&engine, pipeline("p", vec![task("t", "gate=go", &[])])).await;
     let first = start(&engine, &pipeline).await;
     let second = start(&engine, &pipeline).await;
     let refused = engine.start_run(&ada(), wish(&pipeline)).await.unwrap_err();
-    assert!(matches!(refused, EngineError::TooManyQueued { limit: 1 }));
+    assert!(matches!(refused, EngineError::Queue { refused: Refused::ServerFull { limit: 1 }, .. }));
     world.backend.open_gate("go");
     end(&engine, &first).await;
     end(&engine, &second).await;
@@ -148,6 +174,37 @@ async fn active_runs_are_listed_newest_first_in_pages() {
         if left == 0 { Ok(()) } else { Err(left) }
     })
     .await;
+}
+
+/// Who lists a page and cancels what is on it finds the rest behind it, also if nothing is left of that page.
+#[tokio::test(start_paused = true)]
+async fn a_page_of_active_runs_goes_on_behind_one_that_was_deleted() {
+    let mut world = World::new();
+    world.options.retention.runs.runs = 1;
+    let engine = world.open().await;
+    let id = register(&engine, pipeline("p", vec![task("t", "gate=go", &[])])).await;
+    let mut runs = Vec::new();
+    for _ in 0..6 {
+        runs.push(start(&engine, &id).await);
+        tokio::time::advance(std::time::Duration::from_millis(1)).await;
+    }
+    let filter = RunFilter { active: true, ..RunFilter::default() };
+    let first = engine.list_runs(filter.clone(), Page { size: 2, token: None }).await.unwrap();
+    let last = first.items[1].id.clone();
+    engine.cancel_run(&ada(), &last, String::new(), true).await.unwrap();
+    end(&engine, &last).await;
+    engine.cancel_run(&ada(), &runs[5], String::new(), true).await.unwrap();
+    wait_for("it to be deleted", || async {
+        match engine.get_run(&last).await {
+            Err(EngineError::RunNotFound { .. }) => Ok(()),
+            found => Err(format!("{found:?}")),
+        }
+    })
+    .await;
+    let page = Page { size: 9, token: first.next };
+    let rest = engine.list_runs(filter, page).await.unwrap();
+    let rest: Vec<_> = rest.items.into_iter().map(|run| run.id).collect();
+    assert_eq!(rest, [runs[3].clone(), runs[2].clone(), runs[1].clone(), runs[0].clone()]);
 }
 
 #[tokio::test(start_paused = true)]

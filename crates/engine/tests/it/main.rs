@@ -8,10 +8,19 @@
 )]
 
 mod admin;
+mod artefacts;
+mod contract;
 mod crashes;
+mod explaining;
+mod fan_out;
 mod faults;
+mod gates;
 mod images;
 mod life;
 mod limits;
+mod objects;
+mod queueing;
 mod readers;
+mod retention;
+mod retries;
 mod support;

@@ -302,3 +302,41 @@ async fn the_tasks_of_a_run_are_listed_in_the_order_of_the_file() {
     }
     assert_eq!(seen, names);
 }
+
+#[tokio::test(start_paused = true)]
+async fn output_that_is_not_kept_is_nowhere_and_the_answer_says_so() {
+    let world = World::new();
+    let engine = world.open().await;
+    let mut silent = task("silent", "print=canary-of-silence,exit=3", &[]);
+    silent.logging = Some(false);
+    let both = register(&engine, pipeline("p", vec![silent.clone(), task("loud", "print=heard", &[])])).await;
+    let run = start(&engine, &both).await;
+    end(&engine, &run).await;
+    assert_eq!(output(&engine, &run, true).await, ["loud: heard"]);
+    let named = LogQuery { tasks: vec![task_id("silent"), task_id("loud")], ..LogQuery::default() };
+    let refused = engine.read_logs(&run, named).await.map(drop);
+    assert!(matches!(refused, Err(EngineError::LoggingOff { .. })), "{refused:?}");
+    assert_eq!(state_of(&engine, &run, "silent").await.exit_code, Some(3), "the exit code is kept");
+    let quiet = gofer_types::Pipeline {
+        logging: false,
+        ..pipeline("q", vec![task("t", "print=canary-of-silence", &[])])
+    };
+    let run = start(&engine, &register(&engine, quiet).await).await;
+    end(&engine, &run).await;
+    let refused = engine.read_logs(&run, LogQuery::default()).await.map(drop);
+    assert!(matches!(refused, Err(EngineError::LoggingOff { .. })), "{refused:?}");
+    world.empty().await;
+    let mut folders = vec![world.logs.path().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let bytes = std::fs::read(&path).unwrap();
+                let found = bytes.windows(17).any(|part| part == b"canary-of-silence");
+                assert!(!found, "{}", path.display());
+            }
+        }
+    }
+}

@@ -13,6 +13,8 @@ use gofer_engine::{
     Schedulers, StartRun,
 };
 use gofer_logs::{LogOptions, LogStore};
+use gofer_object_store::fake::{FakeDisk as ObjectDisk, FakeObjectStore};
+use gofer_objects::Objects;
 use gofer_scheduler::Scheduler;
 use gofer_scheduler::fake::FakeBackend;
 use gofer_storage::fake::{Defect, FakeDisk, FakeStorage, FaultPlan};
@@ -79,6 +81,8 @@ pub struct World {
     pub backend: FakeBackend,
     pub clock: Arc<TestClock>,
     pub logs: TempDir,
+    pub objects: Arc<FakeObjectStore>,
+    pub object_limits: gofer_objects::Limits,
     pub options: EngineOptions,
     ids: Arc<AtomicU64>,
 }
@@ -95,6 +99,8 @@ impl World {
             backend: FakeBackend::new(Arc::clone(&clock) as Arc<dyn Clock>),
             clock,
             logs: tempfile::tempdir().unwrap(),
+            objects: Arc::new(FakeObjectStore::open(&ObjectDisk::new(), "objects").unwrap()),
+            object_limits: gofer_objects::Limits { ring: 2, ..Default::default() },
             options: EngineOptions {
                 stop_grace: gofer_types::Span::from_secs(10),
                 ..EngineOptions::default()
@@ -122,6 +128,11 @@ impl World {
         let parts = EngineParts {
             storage: Arc::new(storage),
             logs: LogStore::open(LogOptions::new(self.logs.path())).await.unwrap(),
+            objects: Objects::new(
+                Arc::clone(&self.objects) as Arc<dyn gofer_object_store::ObjectStore>,
+                self.object_limits.clone(),
+                Arc::clone(&self.clock) as Arc<dyn Clock>,
+            ),
             schedulers: Schedulers::one(SchedulerName::new("fake").unwrap(), scheduler),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             new_id: Arc::new(move || u128::from(ids.fetch_add(1, Ordering::SeqCst))),
@@ -204,13 +215,7 @@ pub async fn register(engine: &Engine, config: Pipeline) -> PipelineRef {
 }
 
 pub fn wish(pipeline: &PipelineRef) -> StartRun {
-    StartRun {
-        pipeline: pipeline.clone(),
-        version: None,
-        variables: BTreeMap::new(),
-        idempotency_key: None,
-        trigger: "manual".to_owned(),
-    }
+    StartRun::new(pipeline.clone())
 }
 
 pub async fn start(engine: &Engine, pipeline: &PipelineRef) -> RunRef {

@@ -4,6 +4,7 @@
 //! left out of what is returned, and nothing is returned where an error was found.
 
 mod fields;
+mod gate;
 mod plugin;
 mod root;
 mod task;

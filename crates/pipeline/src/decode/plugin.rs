@@ -18,10 +18,17 @@ use crate::context::Context;
 const MOMENTS: [&str; 8] =
     ["succeeded", "failed", "errored", "cancelled", "timed_out", "finished", "recovered", "started"];
 
-const TRIGGER_SCOPE: Scope<'static> =
-    Scope { no_run: Some("a trigger is set up before there is a run"), matrix: None, store: true };
+const TRIGGER_SCOPE: Scope<'static> = Scope {
+    no_run: Some("a trigger is set up before there is a run"),
+    matrix: None,
+    store: true,
+    shown: None,
+};
 
-const NOTIFIER_SCOPE: Scope<'static> = Scope { no_run: None, matrix: None, store: true };
+/// Why a notifier may not be told a sensitive variable.
+const TOLD: &str = "a notifier tells it to others";
+
+const NOTIFIER_SCOPE: Scope<'static> = Scope { no_run: None, matrix: None, store: true, shown: Some(TOLD) };
 
 /// All uses of triggers.
 pub(super) fn triggers(

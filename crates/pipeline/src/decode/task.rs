@@ -10,7 +10,7 @@ use gofer_types::{Condition, Span, Task, TaskId};
 use super::fields::{Fields, Form, Place, Schema};
 use super::text::{self, Scope};
 use super::value;
-use super::{task_parts as parts, variable};
+use super::{gate, task_parts as parts, variable};
 use crate::codes;
 use crate::context::Context;
 
@@ -37,6 +37,8 @@ const SCHEMA: Schema = &[
     ("scheduler", Form::Attribute),
     ("matrix", Form::Attribute),
     ("checkout", Form::Object),
+    ("approval", Form::Object),
+    ("pipeline", Form::Object),
     ("inputs", Form::Attribute),
     ("outputs", Form::Attribute),
 ];
@@ -54,7 +56,7 @@ pub(crate) struct Draft {
     pub(crate) parents: Vec<Name>,
     /// The artefacts that it takes and leaves, as they are written.
     pub(crate) inputs: Vec<Name>,
-    pub(crate) outputs: Vec<String>,
+    pub(crate) outputs: Vec<Name>,
 }
 
 /// All tasks; `None` if there are so many that they are not looked at.
@@ -118,12 +120,13 @@ fn task(cx: &mut Context<'_>, fields: &Fields<'_>, base: Task, draft: &mut Draft
     let matrix = fields.with(cx, "matrix", parts::matrix).unwrap_or_default();
     // the keys of a map that is wrong are known nevertheless
     let keys = fields.get("matrix").map(parts::keys).unwrap_or_default();
-    let scope = Scope { no_run: None, matrix: Some(&keys), store: false };
+    let scope = Scope { no_run: None, matrix: Some(&keys), store: false, shown: None };
     let (depends_on, parents) = depends_on(cx, fields);
     draft.parents = parents;
     draft.inputs = fields.with(cx, "inputs", parts::inputs).unwrap_or_default();
     let outputs = fields.with(cx, "outputs", parts::outputs).unwrap_or_default();
-    draft.outputs = fields.get("outputs").map(parts::keys).unwrap_or_default();
+    draft.outputs = fields.get("outputs").map(parts::names).unwrap_or_default();
+    parts::of_matrix(cx, fields, (&matrix, &outputs), draft.parents.is_empty());
     let base = abilities(cx, fields, base, scope);
     let action = action(cx, fields, !base.image.is_empty(), scope);
     let task = Task {
@@ -198,6 +201,9 @@ fn image_text(cx: &mut Context<'_>, node: &Node, place: &Place) -> Option<String
 
 fn action(cx: &mut Context<'_>, fields: &Fields<'_>, has_image: bool, scope: Scope<'_>) -> Option<Action> {
     let what = &fields.place.what;
+    if let Some(gate) = gate(cx, fields, has_image, scope) {
+        return gate;
+    }
     let command = fields.with(cx, "command", |cx, node, place| {
         let command = arguments(cx, node, place, scope)?;
         if command.is_empty() {
@@ -233,6 +239,29 @@ fn action(cx: &mut Context<'_>, fields: &Fields<'_>, has_image: bool, scope: Sco
         }),
         (None, None) => None,
     }
+}
+
+/// What a task is that no scheduler runs; the outer option is whether it is one.
+fn gate(
+    cx: &mut Context<'_>,
+    fields: &Fields<'_>,
+    has_image: bool,
+    scope: Scope<'_>,
+) -> Option<Option<Action>> {
+    let (asks, starts) = (fields.get("approval").is_some(), fields.get("pipeline").is_some());
+    if !asks && !starts {
+        return None;
+    }
+    if asks && starts || has_image && fields.get("image").is_none() {
+        let what = &fields.place.what;
+        cx.error(codes::CONFLICT, &fields.header, format!("{what} is more than one kind of task"))
+            .help("keep one: an image, an `approval` or a `pipeline`");
+    }
+    let approval =
+        fields.with(cx, "approval", |cx, node, place| gate::approval(cx, node, place, (fields, scope)));
+    let child =
+        fields.with(cx, "pipeline", |cx, node, place| gate::pipeline(cx, node, place, (fields, scope)));
+    Some(approval.map(Action::Approval).or(child.map(Action::Pipeline)))
 }
 
 fn script_text(cx: &mut Context<'_>, node: &Node, place: &Place, scope: Scope<'_>) -> Option<Text> {

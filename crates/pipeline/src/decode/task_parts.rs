@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use gofer_syntax::show;
 use gofer_syntax::tree::{Kind, Name, Node};
 use gofer_types::Span;
-use gofer_types::pipeline::{Checkout, RegistryAuth, Resources, Retry, Text};
+use gofer_types::pipeline::{
+    Axis, Checkout, LONGEST_MATRIX_VALUE, Output, RegistryAuth, Resources, Retry, Store, StoreRef, Text,
+    matrix_value_problem,
+};
 
 use super::fields::{Fields, Form, Place, Schema};
 use super::text::{self, Scope};
@@ -13,7 +16,7 @@ use super::value;
 use crate::codes;
 use crate::context::Context;
 
-/// The longest name of an artefact, value of a matrix, and path.
+/// The longest name of an artefact or key of a matrix, and path.
 const NAME: usize = 80;
 const PATH: usize = 1_024;
 
@@ -45,9 +48,15 @@ pub(super) fn retry(cx: &mut Context<'_>, node: &Node, place: &Place, task: &Fie
         value::some(cx, node, place, |cx, node, place| value::whole(cx, node, place, (1, 255)))
     });
     let factor = fields.with(cx, "factor", |cx, node, place| value::ratio(cx, node, place, (1.0, 100.0)));
+    let backoff = fields.with(cx, "backoff", value::duration).unwrap_or(Span::from_secs(10));
+    let longest = fields.with(cx, "max_backoff", value::duration);
+    if longest.is_some_and(|longest| longest < backoff) {
+        let message = format!("`max_backoff` is shorter than `backoff`, which is {backoff}");
+        cx.error(codes::RANGE, &fields.name_span("max_backoff"), message);
+    }
     Some(Retry {
-        backoff: fields.with(cx, "backoff", value::duration).unwrap_or(Span::from_secs(10)),
-        max_backoff: fields.with(cx, "max_backoff", value::duration).unwrap_or(Span::from_secs(300)),
+        backoff,
+        max_backoff: longest.unwrap_or_else(|| Span::from_secs(300).max(backoff)),
         attempts: attempts.and_then(|attempts| u32::try_from(attempts).ok())?,
         factor: factor.unwrap_or(2.0),
         on: on.unwrap_or_else(|| vec!["failed", "lost"]).into_iter().map(str::to_owned).collect(),
@@ -117,28 +126,49 @@ pub(super) fn checkout(
 
 /// The keys of a map as they are written.
 pub(super) fn keys(node: &Node) -> Vec<String> {
+    names(node).into_iter().map(|name| name.text).collect()
+}
+
+/// The same with their places.
+pub(super) fn names(node: &Node) -> Vec<Name> {
     match &node.kind {
-        Kind::Map(items) => items.iter().map(|item| item.key.text.clone()).collect(),
+        Kind::Map(items) => items.iter().map(|item| item.key.clone()).collect(),
         _ => Vec::new(),
     }
 }
 
-pub(super) fn matrix(
+/// What a task with a matrix cannot have.
+pub(super) fn of_matrix(
     cx: &mut Context<'_>,
-    node: &Node,
-    place: &Place,
-) -> Option<BTreeMap<String, Vec<String>>> {
+    fields: &Fields<'_>,
+    (matrix, outputs): (&BTreeMap<String, Axis>, &BTreeMap<String, Output>),
+    is_first: bool,
+) {
+    if is_first && matrix.values().any(|axis| axis.values().is_none()) {
+        let message = format!("{} waits for no task that could leave its list", fields.place.what);
+        cx.error(codes::MISSING, &fields.name_span("matrix"), message)
+            .help("add the task that leaves the object of the run to `depends_on`");
+    }
+    let file = outputs.iter().find(|(_, output)| matches!(output, Output::File(_)));
+    if let Some((name, _)) = file.filter(|_| !matrix.is_empty()) {
+        let message = format!("every combination would leave the same object `{}`", show(name));
+        cx.error(codes::CONFLICT, &fields.name_span("outputs"), message)
+            .help("write a list, `[ ... ]`: then each combination leaves an archive of its own");
+    }
+}
+
+pub(super) fn matrix(cx: &mut Context<'_>, node: &Node, place: &Place) -> Option<BTreeMap<String, Axis>> {
     let matrix = value::map(cx, node, place, |cx, key, node, place| {
         let sound = value::is_name(cx, key, "key of a matrix", NAME);
-        let values = value::some(cx, node, place, matrix_value)?;
-        distinct(cx, node, place, &values)?;
-        sound.then(|| (key.text.clone(), values))
+        let axis = axis(cx, node, place)?;
+        sound.then(|| (key.text.clone(), axis))
     })?;
     if matrix.is_empty() {
         cx.error(codes::RANGE, &node.span, format!("{} must not be empty", place.what));
         return None;
     }
-    let combinations = matrix.values().fold(1_usize, |product, values| product.saturating_mul(values.len()));
+    let known = matrix.values().filter_map(Axis::values);
+    let combinations = known.fold(1_usize, |product, values| product.saturating_mul(values.len()));
     let most = cx.limits.matrix_combinations;
     if combinations > most {
         let message = format!("{} has {combinations} combinations; at most {most} are accepted", place.what);
@@ -148,12 +178,35 @@ pub(super) fn matrix(
     Some(matrix)
 }
 
+/// A list of values, or the object of the run that will hold one.
+fn axis(cx: &mut Context<'_>, node: &Node, place: &Place) -> Option<Axis> {
+    if matches!(node.kind, Kind::Text(_)) {
+        return match text::text(
+            cx,
+            node,
+            place,
+            Scope { no_run: None, matrix: None, store: true, shown: None },
+        )? {
+            Text::Store(StoreRef { store: Store::Run, key }) => Some(Axis::Object(key)),
+            _ => {
+                cx.error(codes::WRONG_TYPE, &node.span, format!("{} must be a list `[ ... ]`", place.what))
+                    .label("this is a text")
+                    .help("a list that a parent leaves as an object of the run is written `run{{ key }}`");
+                None
+            }
+        };
+    }
+    let values = value::some(cx, node, place, matrix_value)?;
+    distinct(cx, node, place, &values)?;
+    Some(Axis::Values(values))
+}
+
 /// A value of a matrix becomes a part of names such as `compile[linux,1]`.
 fn matrix_value(cx: &mut Context<'_>, node: &Node, place: &Place) -> Option<String> {
-    let text = text::line(cx, node, place, NAME)?;
-    if let Some(bad) = text.chars().find(|c| matches!(c, ',' | '[' | ']')) {
+    let text = text::line(cx, node, place, LONGEST_MATRIX_VALUE)?;
+    if let Some(problem) = matrix_value_problem(&text) {
         let name = Name { text, span: node.span.clone() };
-        value::malformed(cx, &name, "value of a matrix", format!("it contains `{bad}`"));
+        value::malformed(cx, &name, "value of a matrix", format!("it {problem}"));
         return None;
     }
     Some(text)
@@ -179,29 +232,23 @@ pub(super) fn inputs(cx: &mut Context<'_>, node: &Node, place: &Place) -> Option
     Some(names)
 }
 
-pub(super) fn outputs(
-    cx: &mut Context<'_>,
-    node: &Node,
-    place: &Place,
-) -> Option<BTreeMap<String, Vec<String>>> {
+pub(super) fn outputs(cx: &mut Context<'_>, node: &Node, place: &Place) -> Option<BTreeMap<String, Output>> {
     value::map(cx, node, place, |cx, name, node, place| {
         let sound = value::is_name(cx, name, "name of an artefact", NAME);
-        let paths = value::some(cx, node, place, path)?;
-        sound.then(|| (name.text.clone(), paths))
+        let output = if matches!(node.kind, Kind::List(_)) {
+            Output::Archive(value::some(cx, node, place, path)?)
+        } else {
+            Output::File(path(cx, node, place)?)
+        };
+        sound.then(|| (name.text.clone(), output))
     })
 }
 
 /// A path below the work directory.
 fn path(cx: &mut Context<'_>, node: &Node, place: &Place) -> Option<String> {
     let text = text::line(cx, node, place, PATH)?;
-    let problem = if text.starts_with('/') {
-        "it must be relative to the work directory"
-    } else if text.split('/').any(|segment| segment == "..") {
-        "it must not contain `..`"
-    } else {
-        return Some(text);
-    };
+    let Err(problem) = gofer_artefacts::check_output(&text) else { return Some(text) };
     let name = Name { text, span: node.span.clone() };
-    value::malformed(cx, &name, "path", problem);
+    value::malformed(cx, &name, "path", format!("it {problem}"));
     None
 }

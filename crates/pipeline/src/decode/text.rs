@@ -21,6 +21,8 @@ pub(super) struct Scope<'s> {
     pub(super) matrix: Option<&'s [String]>,
     /// Whether the whole text may stand for a store's value.
     pub(super) store: bool,
+    /// Why no sensitive variable may be in it; `None` if one may.
+    pub(super) shown: Option<&'static str>,
 }
 
 /// Where a text refers to something it cannot: what stands for a value from a store, anywhere in a text.
@@ -200,6 +202,11 @@ fn reference(
         (ReferenceRoot::Matrix, _, None) => {
             let what = format!("{} cannot refer to a matrix", place.what);
             cx.error(codes::MISPLACED_REFERENCE, span, what).label("only the texts of a task can");
+            false
+        }
+        (ReferenceRoot::Var, None, _) if cx.sensitive.contains(name) && scope.shown.is_some() => {
+            let what = format!("{} cannot refer to the sensitive variable `{shown}`", place.what);
+            cx.error(codes::MISPLACED_REFERENCE, span, what).label(scope.shown.unwrap_or_default());
             false
         }
         (ReferenceRoot::Var, None, _) => variable(cx, name, span),

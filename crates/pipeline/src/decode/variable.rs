@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gofer_syntax::show;
-use gofer_syntax::tree::{Item, Name, Node};
+use gofer_syntax::tree::{Bytes, Item, Name, Node};
 use gofer_types::VariableName;
 use gofer_types::pipeline::{Variable, VariableType};
 
@@ -18,6 +18,7 @@ const SCHEMA: Schema = &[
     ("default", Form::Attribute),
     ("allowed", Form::Attribute),
     ("description", Form::Attribute),
+    ("sensitive", Form::Attribute),
 ];
 
 /// All variables. Their names are known to the context afterwards, even of those that are wrong.
@@ -48,7 +49,21 @@ fn variable(cx: &mut Context<'_>, block: &Item, name: &Name) -> Option<(Variable
     if name.text.starts_with("GOFER_") {
         reserved(cx, name);
     }
-    let fields = Fields::of(cx, place.clone(), block.header(), &block.value, SCHEMA)?;
+    let variable = definition(cx, &place, block.header(), &block.value)?;
+    if variable.sensitive {
+        cx.sensitive.insert(name.text.clone());
+    }
+    Some((id?, variable))
+}
+
+/// What may be given under one name.
+pub(super) fn definition(
+    cx: &mut Context<'_>,
+    place: &Place,
+    header: Bytes,
+    node: &Node,
+) -> Option<Variable> {
+    let fields = Fields::of(cx, place.clone(), header, node, SCHEMA)?;
     let kind = fields.with(cx, "type", kind).unwrap_or_default();
     let allowed = fields.with(cx, "allowed", |cx, node, place| {
         value::some(cx, node, place, |cx, node, place| of_type(cx, node, place, kind))
@@ -60,7 +75,8 @@ fn variable(cx: &mut Context<'_>, block: &Item, name: &Name) -> Option<(Variable
         Some(text)
     });
     let description = fields.with(cx, "description", text::prose).unwrap_or_default();
-    Some((id?, Variable { kind, default, allowed, description }))
+    let sensitive = fields.with(cx, "sensitive", value::boolean).unwrap_or(false);
+    Some(Variable { kind, default, allowed, description, sensitive })
 }
 
 /// Says that a name belongs to us in the environment of every task.

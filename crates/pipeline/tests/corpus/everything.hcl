@@ -45,7 +45,7 @@ notify "webhook" "chat" {
 }
 
 task "fetch" "alpine/git" {
-  outputs = { source = ["."] }
+  outputs = { source = ["src"] }
 }
 
 task "compile" "rust:1.95" {

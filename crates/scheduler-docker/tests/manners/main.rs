@@ -10,6 +10,7 @@
 
 #[path = "../support/bed.rs"]
 mod bed;
+mod files;
 mod guest;
 mod leftovers;
 mod limits;
@@ -36,6 +37,13 @@ fn main() -> ExitCode {
         task::a_command_replaces_the_image_s_and_keeps_its_entry_point,
         task::a_large_environment_arrives_whole,
         task::a_variable_that_the_kernel_does_not_take_is_refused_by_name,
+        files::files_lie_and_are_found_where_the_task_works,
+        files::a_user_with_a_number_can_change_what_was_laid_and_any_can_read_it,
+        files::nothing_of_the_image_is_overwritten_or_followed,
+        files::a_directory_that_became_a_link_is_not_reached_through,
+        files::several_names_of_one_file_are_taken_as_files,
+        files::a_read_only_root_is_given_no_files_and_says_so,
+        files::a_dropped_lay_leaves_nothing_in_the_next,
         limits::a_task_cannot_have_more_processes_than_its_limit,
         limits::a_process_cannot_open_more_files_than_its_limit,
         limits::orphans_are_reaped,

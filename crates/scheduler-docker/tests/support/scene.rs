@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
+use gofer_artefacts::{ArchiveWriter, Limits, check_path};
 use gofer_backend::Owner;
-use gofer_scheduler::{Scheduler, TaskSpec};
+use gofer_scheduler::{Archive, Scheduler, TaskSpec};
 use gofer_scheduler_docker::{DockerConfig, DockerScheduler};
 use gofer_testkit::docker::TEST_IMAGE;
 use gofer_testkit::{Waiter, World};
@@ -87,4 +88,13 @@ impl Scene {
 pub(crate) fn sh(script: &str) -> TaskSpec {
     let command = ["sh", "-c", script].map(str::to_owned).into();
     TaskSpec { image: TEST_IMAGE.to_owned(), command, digest: "d".to_owned(), ..TaskSpec::default() }
+}
+
+/// The file `a`, with the word `once`.
+pub(crate) fn archive_of_one_file() -> Vec<Archive> {
+    let (mut bytes, limits) = (Vec::new(), Limits::default());
+    let mut writer = ArchiveWriter::new(&mut bytes, &limits);
+    writer.file(&check_path("a").unwrap(), false, 5, &mut &b"once\n"[..]).unwrap();
+    writer.end().unwrap();
+    vec![Archive { name: "a".to_owned(), bytes: stream::iter([Ok(bytes.into())]).boxed() }]
 }

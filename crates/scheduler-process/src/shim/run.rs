@@ -18,6 +18,7 @@ use super::output::{Flow, Log, Source};
 use super::task::{self, Refusal, Running};
 use super::tree::{self, Reaper, timespec};
 use crate::attempts::{CLAIM, EXIT, LOG, SHIM, create, rename_once};
+use crate::files;
 use crate::host::{self, ShimIdentity};
 use crate::protocol::{ExitRecord, FromShim, Launch, ToShim};
 
@@ -42,12 +43,19 @@ pub(crate) fn main() -> ExitCode {
         // The server died before it had said everything: nothing was started, and nothing is claimed.
         return ExitCode::FAILURE;
     };
-    match claim() {
-        Ok(Some(listener)) => match begin(&launch, listener) {
-            Ok(shim) => shim.live(first),
-            Err(refusal) => refuse(&first, refusal),
-        },
-        Ok(None) => reply(&first, &FromShim::Taken),
+    // Until the task runs: what it starts with does not change meanwhile.
+    let lock = files::workplace(".".into(), None).lock();
+    let claimed = lock.and_then(|lock| Ok((claim()?, lock)));
+    match claimed {
+        Ok((Some(listener), lock)) => {
+            let begun = begin(&launch, listener);
+            drop(lock);
+            match begun {
+                Ok(shim) => shim.live(first),
+                Err(refusal) => refuse(&first, refusal),
+            }
+        }
+        Ok((None, _)) => reply(&first, &FromShim::Taken),
         Err(error) => {
             // Another shim may have the task, and run it: only the server can find out.
             let Refusal { kind, message, cause } = Refusal::host("cannot claim the task", &error);

@@ -37,6 +37,25 @@ pub enum Step {
     Leave(String),
     /// Leaves a mark that [`Harness::witnesses`] counts under this name.
     Witness(String),
+    /// Writes what stands at this path of its work directory, on a line: `file`, `program`, `directory` or `nothing`; then
+    /// what the file holds.
+    ShowFile(String),
+    /// Leaves a file in its work directory, and the directories on the way. The content is letters, digits and signs but `,`.
+    LeaveFile {
+        /// Where, below the work directory.
+        path: String,
+        /// What it holds.
+        content: Vec<u8>,
+        /// Whether it may be run.
+        executable: bool,
+    },
+    /// Leaves a symbolic link in its work directory, and the directories on the way.
+    LeaveLink {
+        /// Where, below the work directory.
+        path: String,
+        /// What it points to.
+        target: String,
+    },
     /// Writes its environment to standard output, one `NAME=value` on a line. Always the only step.
     PrintEnv,
     /// Writes each of these arguments, which the task got as arguments, as `[argument]` on a line of its own. Always the

@@ -6,15 +6,20 @@
 //!
 //! The cases of one process share one backend and run at the same time: a case looks only at the ids that it made.
 
+mod archives;
+#[cfg(feature = "fake")]
+pub(crate) mod defects;
 mod end;
 mod exec;
 mod harness;
 mod images;
+mod laying;
 mod list;
 mod logs;
 pub mod shell;
 mod start;
 mod stop;
+mod taking;
 mod world;
 
 use std::process::ExitCode;
@@ -83,7 +88,8 @@ impl Case {
 /// Every case.
 #[must_use]
 pub fn cases() -> Vec<Case> {
-    [start::CASES, images::CASES, end::CASES, list::CASES, logs::CASES, stop::CASES, exec::CASES].concat()
+    let common = [start::CASES, images::CASES, end::CASES, list::CASES, logs::CASES, stop::CASES];
+    [common.concat(), [exec::CASES, laying::CASES, taking::CASES].concat()].concat()
 }
 
 /// The cases as trials, each name behind `prefix`: for one binary that runs the suite on more than one harness.

@@ -85,6 +85,15 @@ impl Places {
             }
             Step::Leave(name) => self.leave(name),
             Step::Witness(name) => format!("echo x >> {}", self.path("mark", name)),
+            Step::ShowFile(path) => show(&quoted(path)),
+            Step::LeaveFile { path, content, executable } => {
+                let mode = if *executable { "755" } else { "644" };
+                let file = quoted(path);
+                format!("{}printf '{}' > {file}\nchmod {mode} {file}", way_to(path), octal(content))
+            }
+            Step::LeaveLink { path, target } => {
+                format!("{}ln -s {} {}", way_to(path), quoted(target), quoted(path))
+            }
             Step::PrintEnv => "env".to_owned(),
             Step::PrintArgs(arguments) => {
                 let words: Vec<String> = arguments.iter().map(|argument| quoted(argument)).collect();
@@ -102,6 +111,18 @@ impl Places {
         let quiet = "</dev/null >/dev/null 2>&1";
         format!("(setsid sh -c {} {quiet} &)\nwhile [ ! -e {file} ]; do sleep 0.01; done", quoted(&script))
     }
+}
+
+fn show(file: &str) -> String {
+    format!(
+        "if [ -d {file} ]; then echo directory; elif [ -x {file} ]; then echo program; cat {file}; \
+         elif [ -e {file} ]; then echo file; cat {file}; else echo nothing; fi"
+    )
+}
+
+/// Makes the directories on the way to a path.
+fn way_to(path: &str) -> String {
+    path.rsplit_once('/').map_or_else(String::new, |(way, _)| format!("mkdir -p {}\n", quoted(way)))
 }
 
 fn to(stream: StreamKind) -> &'static str {

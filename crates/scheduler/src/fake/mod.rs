@@ -8,17 +8,13 @@
 //!
 //! With the feature `conformance`, `Defective` is the same scheduler with one deliberate fault, to prove the suite.
 
-#[cfg(feature = "conformance")]
-mod defect;
-#[cfg(feature = "conformance")]
-mod defective;
-#[cfg(feature = "conformance")]
-mod defective_abilities;
 mod exec;
-mod images;
+mod files;
+pub(crate) mod images;
 mod scheduler;
 pub mod script;
-mod task;
+pub(crate) mod task;
+pub(crate) mod tree;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,21 +25,23 @@ use gofer_types::AttemptId;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+#[cfg(feature = "conformance")]
+pub use crate::conformance::defects::{Defect, Defective};
 use crate::{Capabilities, RegistryAuth};
-#[cfg(feature = "conformance")]
-pub use defect::Defect;
-#[cfg(feature = "conformance")]
-pub use defective::Defective;
 pub use scheduler::FakeScheduler;
 use task::FakeTask;
+pub use tree::FakeFile;
+use tree::Tree;
 
 /// How many removed ids are remembered.
 const REMOVED: usize = 10_000;
+/// How many work directories are remembered as they were laid.
+const LAID: usize = 1_000;
 
 /// What outlives a server: the tasks, and what a test can see and touch of them. A handle; clones are the same backend.
 #[derive(Debug, Clone)]
 pub struct FakeBackend {
-    book: Arc<Book>,
+    pub(crate) book: Arc<Book>,
     running: Arc<Mutex<JoinSet<()>>>,
     capabilities: Capabilities,
 }
@@ -59,10 +57,14 @@ pub(crate) struct Book {
 #[derive(Debug, Default)]
 pub(crate) struct Pages {
     pub(crate) tasks: HashMap<AttemptId, Arc<FakeTask>>,
-    removed: HashSet<AttemptId>,
+    pub(crate) removed: HashSet<AttemptId>,
     removed_order: VecDeque<AttemptId>,
-    /// The ids whose one scripted start error has been answered.
-    failed_once: HashSet<AttemptId>,
+    /// What was laid for tasks that were not started.
+    pub(crate) laid: HashMap<AttemptId, files::Laid>,
+    /// What was laid last, for tests; the newest at the end.
+    all_laid: VecDeque<(AttemptId, Tree)>,
+    /// The ids whose one scripted error of a call has been answered.
+    failed_once: HashSet<(AttemptId, &'static str)>,
     gates: BTreeMap<String, watch::Sender<bool>>,
     witnesses: BTreeMap<String, usize>,
     left: BTreeMap<String, AttemptId>,
@@ -85,6 +87,7 @@ impl FakeBackend {
             sandbox: true,
             survives_restart: true,
             exec: true,
+            files: true,
         };
         let book = Book { clock, numbers: AtomicU64::new(0), pages: Mutex::default() };
         Self { book: Arc::new(book), running: Arc::default(), capabilities }
@@ -191,7 +194,8 @@ impl Pages {
     /// Forgets a task and remembers that its id is used up.
     pub(crate) fn remove(&mut self, id: &AttemptId) {
         self.tasks.remove(id);
-        self.failed_once.remove(id);
+        self.laid.remove(id);
+        self.failed_once.retain(|(known, _)| known != id);
         if !self.removed.insert(id.clone()) {
             return;
         }
@@ -207,8 +211,15 @@ impl Pages {
         self.removed.contains(id)
     }
 
-    /// Whether this is the first time that this is asked about the id.
-    pub(crate) fn fails_now(&mut self, id: &AttemptId) -> bool {
-        self.failed_once.insert(id.clone())
+    /// Whether this is the first time that this call asks about the id.
+    pub(crate) fn fails_now(&mut self, id: &AttemptId, call: &'static str) -> bool {
+        self.failed_once.insert((id.clone(), call))
+    }
+
+    fn remember_laid(&mut self, id: &AttemptId, files: &Tree) {
+        self.all_laid.push_back((id.clone(), files.clone()));
+        if self.all_laid.len() > LAID {
+            self.all_laid.pop_front();
+        }
     }
 }

@@ -12,8 +12,8 @@ use super::script::{Script, words};
 use super::task::{FakeTask, Performer, Progress};
 use super::{FakeBackend, images};
 use crate::{
-    Capabilities, Exec, Images, LogChunk, LogCursor, LogStream, Scheduler, StartOutcome, Started, TaskExit,
-    TaskSpec, TaskStatus, TaskSummary,
+    Capabilities, Exec, Files, Images, LogChunk, LogCursor, LogStream, Scheduler, StartOutcome, Started,
+    TaskExit, TaskSpec, TaskStatus, TaskSummary,
 };
 
 pub(super) const KIND: &str = "fake";
@@ -22,7 +22,7 @@ pub(super) const KIND: &str = "fake";
 #[derive(Debug)]
 pub struct FakeScheduler {
     pub(super) backend: FakeBackend,
-    owner: Owner,
+    pub(super) owner: Owner,
 }
 
 pub(super) fn error(kind: ErrorKind, operation: &'static str, message: &str) -> BackendError {
@@ -50,7 +50,7 @@ impl FakeScheduler {
     }
 
     /// Refuses what this backend can never run.
-    fn validate(&self, spec: &TaskSpec, script: &Script) -> Result<()> {
+    pub(super) fn validate(&self, spec: &TaskSpec, script: &Script) -> Result<()> {
         let can = self.backend.capabilities;
         let asked = [
             ("cpu", spec.limits.cpu.is_some(), can.cpu_limit),
@@ -95,7 +95,7 @@ impl FakeScheduler {
             return scripted(kind);
         }
         if let Some(kind) = script.start_error_once
-            && pages.fails_now(id)
+            && pages.fails_now(id, "start")
         {
             return scripted(kind);
         }
@@ -110,12 +110,19 @@ impl FakeScheduler {
             }
             return Ok((task.clone(), StartOutcome::Adopted));
         }
+        if pages.laid.get(id).is_some_and(|laid| laid.owner != self.owner || laid.digest != spec.digest) {
+            return Err(error(ErrorKind::Conflict, "start", "this id stands for another task").with("id", id));
+        }
         if self.backend.capabilities.images && !pages.has_image(&spec.image) {
             return Err(
                 error(ErrorKind::NotFound, "start", "its image is not there").with("image", &spec.image)
             );
         }
-        let task = Arc::new(FakeTask::new(id, &self.owner, spec, book.next_number(), book.clock.now()));
+        let task = FakeTask::new(id, &self.owner, spec, book.next_number(), book.clock.now());
+        if let Some(laid) = pages.laid.remove(id) {
+            *task.files() = laid.files;
+        }
+        let task = Arc::new(task);
         pages.tasks.insert(id.clone(), task.clone());
         Ok((task, StartOutcome::Created))
     }
@@ -126,6 +133,19 @@ impl FakeScheduler {
         if let Some(rest) = performer.begin(script.acts) {
             self.backend.spawn(performer.go_on(rest));
         }
+    }
+
+    /// Whether files were laid under the id and nothing was started.
+    pub(super) fn is_only_laid(&self, id: &AttemptId) -> bool {
+        self.backend.book.pages().laid.get(id).is_some_and(|laid| laid.owner == self.owner)
+    }
+
+    /// As [`Self::find`], for what needs a task that was started.
+    fn started(&self, id: &AttemptId, operation: &'static str) -> Result<Arc<FakeTask>> {
+        if self.is_only_laid(id) {
+            return Err(error(ErrorKind::Unavailable, operation, "the task was not started").with("id", id));
+        }
+        self.find(id, operation)
     }
 
     pub(super) async fn ended(task: &FakeTask, operation: &'static str) -> Result<TaskExit> {
@@ -201,16 +221,19 @@ impl Scheduler for FakeScheduler {
     }
 
     async fn inspect(&self, id: &AttemptId) -> Result<TaskStatus> {
+        if self.is_only_laid(id) {
+            return Ok(TaskStatus::Starting);
+        }
         Ok(status(&*self.find(id, "inspect")?))
     }
 
     async fn wait(&self, id: &AttemptId) -> Result<TaskExit> {
-        let task = self.find(id, "wait")?;
+        let task = self.started(id, "wait")?;
         Self::ended(&task, "wait").await
     }
 
     async fn logs(&self, id: &AttemptId, from: LogCursor) -> Result<LogStream> {
-        let task = self.find(id, "logs")?;
+        let task = self.started(id, "logs")?;
         let place = task.position(&from).ok_or_else(|| {
             error(ErrorKind::InvalidInput, "logs", "this cursor was not given out by this task")
                 .with("cursor", &from.0)
@@ -219,6 +242,10 @@ impl Scheduler for FakeScheduler {
     }
 
     async fn stop(&self, id: &AttemptId, grace: Duration) -> Result<()> {
+        if self.is_only_laid(id) {
+            self.backend.book.pages().remove(id);
+            return Err(error(ErrorKind::NotFound, "stop", "it had not begun, and never will").with("id", id));
+        }
         let task = self.find(id, "stop")?;
         task.ask_to_end(self.backend.book.clock.monotonic().saturating_add(grace));
         Self::ended(&task, "stop").await.map(drop)
@@ -226,6 +253,9 @@ impl Scheduler for FakeScheduler {
 
     async fn remove(&self, id: &AttemptId) -> Result<()> {
         let mut pages = self.backend.book.pages();
+        if pages.laid.get(id).is_some_and(|laid| laid.owner != self.owner) {
+            return Ok(());
+        }
         match pages.tasks.get(id) {
             Some(task) if task.owner != self.owner => Ok(()),
             Some(task) if task.end().is_none() => {
@@ -247,11 +277,16 @@ impl Scheduler for FakeScheduler {
             status: status(task),
             created: task.created,
         };
-        Ok(ours.map(summary).collect())
+        let laid = pages.laid.iter().filter(|(_, laid)| laid.owner == self.owner);
+        Ok(ours.map(summary).chain(laid.map(|(id, laid)| laid.summary(id))).collect())
     }
 
     fn exec(&self) -> Option<&dyn Exec> {
         self.backend.capabilities.exec.then_some(self as &dyn Exec)
+    }
+
+    fn files(&self) -> Option<&dyn Files> {
+        self.backend.capabilities.files.then_some(self as &dyn Files)
     }
 
     fn images(&self) -> Option<&dyn Images> {

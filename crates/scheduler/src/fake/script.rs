@@ -25,6 +25,13 @@
 //! | `start_error_once=kind` | the same, the first time only |
 //! | `ambiguous_start` | the first start takes effect and answers `TimedOut` |
 //! | `no_program` | the start is refused, as for a missing program |
+//! | `need=path` | ends with code 66, and says so, unless that was laid or left before |
+//! | `show=path` | writes `file`, `program`, `directory`, `link` or `nothing`, and on the next lines what the file holds |
+//! | `file=path:text`, `program=path:text` | leaves a file with this text, which may be run or not |
+//! | `link=path:target` | leaves a symbolic link |
+//! | `lay_error=kind`, `take_error=kind` | laying, taking fails with that kind, each time |
+//! | `lay_error_once=kind`, `take_error_once=kind` | the same, the first time only |
+//! | `before=3` | does the next step only in attempts before the third, as `GOFER_ATTEMPT` tells |
 //! | `cat` | copies its input to standard output until that ends: only for a program inside a task |
 //!
 //! An image whose name begins with `fake:` is not there until it is fetched, and the rest of its name tells how that goes.
@@ -41,9 +48,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use gofer_artefacts::{SafePath, check_path};
 use gofer_backend::{BackendError, ErrorKind, Result};
 use gofer_types::{ByteSize, Span};
 
+use super::tree::FakeFile;
 use crate::{StreamKind, TaskSpec};
 
 /// One step of a running task.
@@ -69,6 +78,17 @@ pub(crate) enum Act {
     Witness(String),
     Vanish,
     Cat,
+    Need(SafePath),
+    Show(SafePath),
+    Put(SafePath, FakeFile),
+}
+
+/// A failure that a script asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) kind: ErrorKind,
+    /// Only the first time.
+    pub(crate) once: bool,
 }
 
 /// What a task asks of the fake.
@@ -80,6 +100,8 @@ pub(crate) struct Script {
     pub(crate) start_error_once: Option<ErrorKind>,
     pub(crate) ambiguous_start: bool,
     pub(crate) no_program: bool,
+    pub(crate) lay_error: Option<Fault>,
+    pub(crate) take_error: Option<Fault>,
 }
 
 /// The argument vector of a task.
@@ -91,11 +113,22 @@ impl Script {
     /// Reads the steps of a task. Error: `InvalidInput` with the step that is not one.
     pub(crate) fn of(spec: &TaskSpec) -> Result<Self> {
         let mut script = Self::default();
+        let attempt = spec.env.get("GOFER_ATTEMPT").and_then(|number| number.parse().ok()).unwrap_or(1_u32);
+        let mut left_out = false;
         let from_words = words(spec).filter_map(|word| word.strip_prefix("fake:"));
         for steps in from_words.chain(spec.env.get("FAKE").map(String::as_str)) {
             for step in steps.split(',').filter(|step| !step.is_empty()) {
                 let (name, value) = step.split_once('=').unwrap_or((step, ""));
-                script.add(name, value).ok_or_else(|| {
+                let mut unused = Self::default();
+                let script = if std::mem::take(&mut left_out) { &mut unused } else { &mut script };
+                let known = match (name, value.parse::<u32>()) {
+                    ("before", Ok(number)) => {
+                        left_out = attempt >= number;
+                        Some(())
+                    }
+                    _ => script.add(name, value),
+                };
+                known.ok_or_else(|| {
                     BackendError::new(ErrorKind::InvalidInput, "this is not a step of the fake")
                         .with("step", step)
                 })?;
@@ -111,10 +144,35 @@ impl Script {
             "start_error_once" => self.start_error_once = Some(kind(value)?),
             "ambiguous_start" => self.ambiguous_start = true,
             "no_program" => self.no_program = true,
-            _ => self.acts.push(plain(name, value).or_else(|| written(name, value))?),
+            "lay_error" | "lay_error_once" => {
+                self.lay_error = Some(Fault { kind: kind(value)?, once: name != "lay_error" });
+            }
+            "take_error" | "take_error_once" => {
+                self.take_error = Some(Fault { kind: kind(value)?, once: name != "take_error" });
+            }
+            _ => self.acts.push(act(name, value)?),
         }
         Some(())
     }
+}
+
+fn act(name: &str, value: &str) -> Option<Act> {
+    plain(name, value).or_else(|| filed(name, value)).or_else(|| written(name, value))
+}
+
+/// The steps about files.
+fn filed(name: &str, value: &str) -> Option<Act> {
+    let (path, text) = value.split_once(':').unwrap_or((value, ""));
+    let path = check_path(path).ok()?;
+    let file = |executable| FakeFile::File { content: Bytes::from(text.to_owned()), executable };
+    Some(match name {
+        "need" => Act::Need(path),
+        "show" => Act::Show(path),
+        "file" => Act::Put(path, file(false)),
+        "program" => Act::Put(path, file(true)),
+        "link" => Act::Put(path, FakeFile::Link(text.to_owned())),
+        _ => return None,
+    })
 }
 
 fn plain(name: &str, value: &str) -> Option<Act> {
@@ -182,6 +240,17 @@ mod tests {
     }
 
     #[test]
+    fn a_step_may_be_for_the_first_attempts_only() {
+        let acts = |attempt: &str| {
+            let command = vec!["fake:print=a,before=2,exit=75,print=b".to_owned()];
+            let env = [("GOFER_ATTEMPT".to_owned(), attempt.to_owned())].into();
+            Script::of(&TaskSpec { command, env, ..TaskSpec::default() }).unwrap().acts.len()
+        };
+        assert_eq!((acts("1"), acts("2"), acts("3")), (3, 2, 2));
+        assert!(script(&["fake:before=x,exit=1"]).is_err());
+    }
+
+    #[test]
     fn steps_stand_in_the_order_of_the_words() {
         let script = script(&["fake:run=50ms,print=hello", "other", "fake:exit=3"]).unwrap();
         let hello = Act::Write(StreamKind::Out, Bytes::from_static(b"hello\n"));
@@ -197,7 +266,14 @@ mod tests {
 
     #[test]
     fn what_is_not_a_step_is_refused_by_name() {
-        for word in ["fake:dance", "fake:exit=x", "fake:run=5", "fake:hex=0", "fake:start_error=bad"] {
+        for word in [
+            "fake:dance",
+            "fake:exit=x",
+            "fake:run=5",
+            "fake:hex=0",
+            "fake:start_error=bad",
+            "fake:show=../x",
+        ] {
             let error = script(&[word]).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidInput);
             assert!(error.to_string().contains(&word[5..]), "{error}");

@@ -5,14 +5,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use gofer_artefacts::SafePath;
 use gofer_backend::Owner;
 use gofer_types::{AttemptId, Cause, Timestamp};
 use tokio::sync::watch;
 
 use super::Book;
 use super::script::{Act, words};
+use super::tree::{FakeFile, Tree};
 use crate::{LogCursor, LogItem, StreamKind, TaskExit, TaskSpec};
 
+/// How a task ends that misses a file, as in `sysexits.h`.
+const NO_INPUT: i32 = 66;
 /// The greatest piece of output.
 const PIECE: usize = 64 << 10;
 
@@ -32,6 +36,7 @@ pub(crate) struct FakeTask {
     pub(crate) handle: String,
     pub(crate) created: Timestamp,
     log: Mutex<Vec<Written>>,
+    files: Mutex<Tree>,
     /// Grows with each piece of output, and carries the end.
     pub(crate) progress: watch::Sender<Progress>,
     /// When it is to be killed, on the monotonic clock; set by the first polite stop.
@@ -77,6 +82,7 @@ impl FakeTask {
             handle: format!("fake-{number}"),
             created,
             log: Mutex::default(),
+            files: Mutex::default(),
             progress: watch::Sender::new(Progress::default()),
             kill_at: watch::Sender::new(None),
         }
@@ -109,6 +115,11 @@ impl FakeTask {
     /// Asks it to end, and to be killed at that time at the latest.
     pub(crate) fn ask_to_end(&self, kill_at: Duration) {
         self.kill_at.send_modify(|at| *at = Some(at.map_or(kill_at, |earlier| earlier.min(kill_at))));
+    }
+
+    /// Its work directory.
+    pub(crate) fn files(&self) -> MutexGuard<'_, Tree> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn log(&self) -> MutexGuard<'_, Vec<Written>> {
@@ -237,6 +248,8 @@ impl Performer {
             Act::OnTerm(code) => self.manners = Manners::Exits(code),
             Act::Leave(name) => self.book.leave(&self.task.id, name),
             Act::Witness(name) => self.book.witness(name),
+            Act::Show(path) => self.show(&path),
+            Act::Put(path, file) => self.task.files().put(path, file),
             act => return self.ending(&act),
         }
         None
@@ -245,6 +258,10 @@ impl Performer {
     fn ending(&self, act: &Act) -> Option<Cause> {
         match act {
             Act::Exit(code) => Some(Cause::ExitCode(*code)),
+            Act::Need(path) if self.task.files().get(path).is_none() => {
+                self.write(StreamKind::Err, &Bytes::from(format!("{path} is not there\n")));
+                Some(Cause::ExitCode(NO_INPUT))
+            }
             Act::Signal(signal) => Some(Cause::Signal(*signal)),
             Act::OutOfMemory => Some(Cause::OutOfMemory),
             Act::Lost(why) => Some(Cause::Lost(why.clone())),
@@ -264,6 +281,15 @@ impl Performer {
         for begin in (0..bytes.len()).step_by(PIECE) {
             let bytes = bytes.slice(begin..bytes.len().min(begin + PIECE));
             self.task.write(self.book.clock.now(), LogItem::Data { stream, bytes });
+        }
+    }
+
+    fn show(&self, path: &SafePath) {
+        let file = self.task.files().get(path).cloned();
+        let word = file.as_ref().map_or("nothing", FakeFile::word);
+        self.write(StreamKind::Out, &Bytes::from(format!("{word}\n")));
+        if let Some(FakeFile::File { content, .. }) = file {
+            self.write(StreamKind::Out, &content);
         }
     }
 

@@ -83,6 +83,12 @@ fn word(step: &Step) -> String {
         Step::UseMemory(size) => format!("memory={size}"),
         Step::Leave(name) => format!("leave={name}"),
         Step::Witness(name) => format!("witness={name}"),
+        Step::ShowFile(path) => format!("show={path}"),
+        Step::LeaveFile { path, content, executable } => {
+            let name = if *executable { "program" } else { "file" };
+            format!("{name}={path}:{}", String::from_utf8_lossy(content))
+        }
+        Step::LeaveLink { path, target } => format!("link={path}:{target}"),
         Step::PrintEnv => "env".to_owned(),
         Step::PrintArgs(_) => "args".to_owned(),
     }

@@ -20,11 +20,19 @@ pub fn engine_has_no_clock_and_no_files(house: &House) -> Violations {
     in_files("engine", &house.engine, |_| true, &OUTSIDE)
 }
 
+const SPAWNS: [&str; 4] = ["tokio::spawn", "tokio::task::spawn", ".spawn(", "spawn_blocking"];
+
 /// Only the driver starts tasks, so that each has an owner.
 #[must_use]
 pub fn engine_spawns_in_its_driver(house: &House) -> Violations {
-    const WORDS: [&str; 4] = ["tokio::spawn", "tokio::task::spawn", ".spawn(", "spawn_blocking"];
-    in_files("engine", &house.engine, |source| !is_in(source, "driver"), &WORDS)
+    in_files("engine", &house.engine, |source| !is_in(source, "driver"), &SPAWNS)
+}
+
+/// What left the engine keeps its rules: no clock of its own, no files, and the tasks are started by the engine.
+#[must_use]
+pub fn parts_of_the_engine_keep_its_rules(house: &House) -> Violations {
+    let words = [&SPAWNS[..], &OUTSIDE].concat();
+    house.parts.iter().flat_map(|(name, sources)| in_files(name, sources, |_| true, &words)).collect()
 }
 
 /// The machine decides and does nothing else: no waiting, no runtime, no time, no files, no randomness.
@@ -71,6 +79,16 @@ mod tests {
         assert_eq!(engine_spawns_in_its_driver(&engine("face/a.rs", "tracker.spawn(x)")).len(), 1);
         assert!(engine_spawns_in_its_driver(&engine("driver/a.rs", "tracker.spawn(x)")).is_empty());
         assert!(engine_spawns_in_its_driver(&engine("driver.rs", "tokio::spawn(x)")).is_empty());
+    }
+
+    #[test]
+    fn a_clock_a_file_and_a_task_in_a_part_of_the_engine_are_caught() {
+        let text = "tokio::spawn(x); File::open(Instant::now())";
+        let source = Source { path: "a.rs".to_owned(), text: text.to_owned() };
+        let house = House { parts: vec![("journal".to_owned(), vec![source])], ..House::default() };
+        let violations = parts_of_the_engine_keep_its_rules(&house);
+        assert_eq!(violations.len(), 3, "{violations:?}");
+        assert!(violations[0].starts_with("journal/src/a.rs"), "{violations:?}");
     }
 
     #[test]

@@ -12,7 +12,10 @@ pub use arrows::{
     xtask_stands_alone,
 };
 pub use document::{arrows_are_written, rooms_are_named};
-pub use engine::{engine_has_no_clock_and_no_files, engine_spawns_in_its_driver, run_machine_is_pure};
+pub use engine::{
+    engine_has_no_clock_and_no_files, engine_spawns_in_its_driver, parts_of_the_engine_keep_its_rules,
+    run_machine_is_pure,
+};
 pub use manifest::{manifests_inherit, names_follow_folders};
 pub use others::{plain_rooms_have_no_runtime, trait_rooms_are_still, vendors_have_owners};
 

@@ -5,14 +5,14 @@ use crate::house::{Arrow, ArrowKind, House, Room};
 
 /// Crates of others (by prefix) and the only rooms that may name them, in whatever kind of dependency.
 const OWNERS: [(&str, &[&str]); 9] = [
-    ("tonic", &["api", "client", "plugin", "proto", "web"]),
-    ("prost", &["api", "client", "plugin", "proto", "web"]),
+    ("tonic", &["api", "client", "contract", "plugin", "proto", "web"]),
+    ("prost", &["api", "client", "contract", "plugin", "proto", "web"]),
     ("bollard", &["scheduler-docker"]),
     ("sled", &["storage-sled", "secret-store-sled", "object-store-sled"]),
     ("redb", &["storage-redb"]),
     ("vaultrs", &["secret-store-vault"]),
     ("hcl-", &["syntax"]),
-    ("clap", &["cli", "output"]),
+    ("clap", &["grammar", "output"]),
     ("tracing-subscriber", &["server", "telemetry", "cli"]),
 ];
 

@@ -11,10 +11,14 @@ use gofer_tests_e2e::{connect, register, run_ref};
 
 use crate::mark;
 use crate::measure::{millis, now, percentile};
+use crate::scale::{is_quick, scaled};
 use crate::table::Row;
 
 const ROUNDS: usize = 300;
-const WARM_UP: usize = 20;
+
+fn warm_up() -> usize {
+    if is_quick() { 1 } else { 20 }
+}
 
 /// From the start request to the first instruction of the task's own program.
 pub(crate) async fn first_instruction() -> Vec<Row> {
@@ -35,7 +39,7 @@ pub(crate) async fn first_instruction() -> Vec<Row> {
     .await;
     let mut starts = Vec::new();
     let mut answers = Vec::new();
-    for _ in 0..ROUNDS {
+    for _ in 0..scaled(ROUNDS) {
         starts.push(now());
         let number = start(&client, "mark").await;
         answers.push(now() - starts[starts.len() - 1]);
@@ -44,10 +48,10 @@ pub(crate) async fn first_instruction() -> Vec<Row> {
     let mut spans: Vec<Duration> = mark::read(&marks)
         .into_iter()
         .zip(&starts)
-        .skip(WARM_UP)
+        .skip(warm_up())
         .map(|(mark, start)| mark - *start)
         .collect();
-    let mut answers = answers.split_off(WARM_UP);
+    let mut answers = answers.split_off(warm_up());
     vec![
         Row::at_most(
             "start request to first instruction, process, p50",
@@ -71,7 +75,7 @@ fn bare_spawn(marks: &std::path::Path) -> Duration {
     let program = std::env::current_exe().expect("the path of this program");
     std::fs::write(marks, "").expect("the file for marks can be emptied");
     let mut starts = Vec::new();
-    for _ in 0..ROUNDS {
+    for _ in 0..scaled(ROUNDS) {
         starts.push(now());
         let status = std::process::Command::new(&program).arg(mark::FLAG).arg(marks).status();
         assert!(status.expect("this program can be started").success());
@@ -87,13 +91,13 @@ pub(crate) async fn three_in_sequence() -> Vec<Row> {
     let client = connect(server.addr()).await;
     register(&client, THREE).await;
     let mut spans = Vec::new();
-    for _ in 0..ROUNDS {
+    for _ in 0..scaled(ROUNDS) {
         let begin = now();
         let number = start(&client, "three").await;
         wait(&client, "three", number).await;
         spans.push(now() - begin);
     }
-    let mut spans = spans.split_off(WARM_UP);
+    let mut spans = spans.split_off(warm_up());
     vec![
         Row::at_most(
             "three no-op tasks in sequence, process, p50",

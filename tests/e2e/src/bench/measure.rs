@@ -44,6 +44,11 @@ pub(crate) fn memory(pid: u32) -> (f64, f64) {
     (field("VmRSS:"), field("VmHWM:"))
 }
 
+/// Lets the peak of this process begin anew.
+pub(crate) fn reset_peak() {
+    fs::write("/proc/self/clear_refs", "5").expect("the kernel forgets the peak");
+}
+
 /// Processor time that a process has used, in ticks of 10 ms.
 pub(crate) fn cpu_ticks(pid: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process runs");

@@ -10,13 +10,15 @@ use tokio::sync::Semaphore;
 
 use crate::latency::{start, wait};
 use crate::measure::{memory, now};
+use crate::scale::scaled;
 use crate::table::Row;
 
-const RUNS: u64 = 5_000;
-const UNFINISHED: u64 = 10_000;
+const RUNS: usize = 5_000;
+const UNFINISHED: usize = 10_000;
 const REQUESTS_AT_ONCE: usize = 64;
 
-async fn submit(client: &Client, pipeline: &'static str, runs: u64) -> Vec<u64> {
+/// Starts so many runs, 64 at once, and answers their numbers once all are durable.
+pub(crate) async fn submit(client: &Client, pipeline: &'static str, runs: usize) -> Vec<u64> {
     let slots = Arc::new(Semaphore::new(REQUESTS_AT_ONCE));
     let mut requests = tokio::task::JoinSet::new();
     for _ in 0..runs {
@@ -37,7 +39,7 @@ pub(crate) async fn five_thousand_runs() -> Vec<Row> {
     let client = connect(server.addr()).await;
     register(&client, "id = \"one\"\ntask \"one\" {\n  command = [\"true\"]\n}\n").await;
     let begin = now();
-    let numbers = submit(&client, "one", RUNS).await;
+    let numbers = submit(&client, "one", scaled(RUNS)).await;
     let submitted = now() - begin;
     for number in numbers {
         wait(&client, "one", number).await;
@@ -57,13 +59,14 @@ pub(crate) async fn recovery() -> Vec<Row> {
         ServerBox::builder().config("[limits]\nmax_running_tasks = 4\nmax_queued_runs = 20000\n").start();
     let client = connect(server.addr()).await;
     register(&client, "id = \"long\"\ntask \"long\" {\n  command = [\"sleep\", \"300\"]\n}\n").await;
-    submit(&client, "long", UNFINISHED).await;
+    let unfinished = scaled(UNFINISHED);
+    submit(&client, "long", unfinished).await;
     server.kill9();
     let begin = now();
     server.start_again();
     let ready = now() - begin;
     let client = connect(server.addr()).await;
     let status = client.get_status(GetStatusRequest { check: false }).await.expect("the server answers");
-    assert_eq!(status.queued_runs + status.running_runs, UNFINISHED, "every run is there again");
+    assert_eq!(status.queued_runs + status.running_runs, unfinished as u64, "every run is there again");
     vec![Row::at_most("recovery with 10,000 unfinished runs", ready.as_secs_f64(), "s", 2.0)]
 }

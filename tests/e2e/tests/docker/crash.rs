@@ -59,7 +59,9 @@ async fn is_over(client: &Client, number: u64) -> bool {
 
 async fn kill_and_check(engine: &Docker) -> Result<(), Failed> {
     let mut dice = Dice::seeded();
-    let mut server = ServerBox::builder().config(&config(engine, "network = \"none\"")).start();
+    let retention = "[retention]\nlogs_runs = 0";
+    let server = ServerBox::builder().config(&config(engine, "network = \"none\"")).config(retention);
+    let mut server = server.start();
     register(&connect(server.addr()).await, &pipeline()).await;
     let (mut runs, mut under_way, mut kept) = (BTreeSet::new(), BTreeSet::new(), 0);
     for _ in 0..KILLS {

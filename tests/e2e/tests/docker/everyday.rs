@@ -101,6 +101,52 @@ pub(crate) fn engine_comes_later(engine: &Docker) -> Result<(), Failed> {
     ensure(told.contains("succeeded"), &told)
 }
 
+pub(crate) fn hands_files_over(engine: &Docker) -> Result<(), Failed> {
+    let server = ServerBox::builder().config(&config(engine, "")).start();
+    let pipeline = format!(
+        r#"id = "handed"
+        task "make" "{TEST_IMAGE}" {{
+          workdir = "/work"
+          script  = "mkdir out; echo hello > out/greeting; chmod +x out/greeting; printf 'one\ntwo\n' > list"
+          outputs = {{ dist = ["out"], names = "list" }}
+        }}
+        task "each" "{TEST_IMAGE}" {{
+          depends_on = {{ make = "successful" }}
+          matrix     = {{ name = "run{{{{ names }}}}" }}
+          inputs     = ["dist", "names"]
+          env_vars   = {{ NAME = matrix.name }}
+          script     = "test -x out/greeting; cat out/greeting; wc -l < list; echo for $NAME"
+          workdir    = "/elsewhere"
+        }}
+        task "promise" "{TEST_IMAGE}" {{
+          script  = "true"
+          outputs = {{ dist = ["nothing"] }}
+        }}"#
+    );
+    up(&server, &pipeline);
+    let told = told(&server.gofer(["start", "handed", "--follow"]));
+    for line in ["for one", "for two"] {
+        ensure(told.contains(line), &told)?;
+    }
+    ensure(told.matches("hello").count() >= 2, &told)?;
+    let explained = server.gofer(["run", "explain", "handed/1/promise"]);
+    ensure(explained.stdout.contains("`dist`") && explained.stdout.contains("nothing"), &explained.stdout)?;
+    let object = server.gofer(["object", "get", "names", "-", "--scope", "run=handed/1"]);
+    ensure(object.stdout == "one\ntwo\n", &object.stdout)
+}
+
+/// The image of the file is not there, so that only the other one can have run; a retry keeps it.
+pub(crate) fn another_image(engine: &Docker) -> Result<(), Failed> {
+    let server = ServerBox::builder().config(&config(engine, "")).start();
+    let absent = "gofer-test/nowhere:1";
+    up(&server, &format!("id = \"other\"\ntask \"t\" \"{absent}\" {{\n  script = \"true\"\n}}\n"));
+    let image = format!("t={TEST_IMAGE}");
+    let _ = server.gofer(["start", "other", "--image", &image, "--wait", "60s"]).ok();
+    let _ = server.gofer(["retry", "other/1", "--wait", "60s"]).ok();
+    let task = told(&server.gofer(["task", "get", "other/2/t"]).ok());
+    ensure(task.contains(&format!("{TEST_IMAGE} (configured: {absent})")), &task)
+}
+
 pub(crate) fn backend_check(engine: &Docker) -> Result<(), Failed> {
     let world = World::new();
     let data = world.join("data");

@@ -1,0 +1,107 @@
+//! The end of an attempt: waited for, asked for, and cleared away.
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use gofer_backend::ErrorKind;
+use gofer_scheduler::TaskExit;
+
+use crate::attempt::{Attempt, Wish, asked, lost, may_retry, sensible, shortened};
+use crate::backoff::Backoff;
+
+/// How often a scheduler may give a definite answer that makes no sense before we give up on it.
+const PATIENCE: u32 = 20;
+
+impl Attempt {
+    /// Waits for the end, asking for it when it is wished. Answers as well whether it was asked for and none of that came through.
+    pub(crate) async fn wait(&self) -> (TaskExit, bool) {
+        let unreached = AtomicBool::new(false);
+        let exit = tokio::select! {
+            exit = self.observe() => exit,
+            never = self.obey(&unreached) => match never {},
+        };
+        (exit, unreached.into_inner())
+    }
+
+    async fn observe(&self) -> TaskExit {
+        let mut backoff = Backoff::new();
+        let mut nonsense = 0;
+        loop {
+            let error = match self.scheduler.wait(&self.id).await {
+                Ok(exit) => return sensible(exit),
+                Err(error) => error,
+            };
+            if error.kind() == ErrorKind::NotFound {
+                return lost("the scheduler does not know it any more: it was removed".to_owned());
+            }
+            nonsense = if may_retry(&error) { 0 } else { nonsense + 1 };
+            if nonsense >= PATIENCE {
+                return lost(shortened(format!("the scheduler cannot tell: {}", error.chain())));
+            }
+            let _ = self.context.pause(backoff.next(asked(&error))).await;
+        }
+    }
+
+    /// Stops the attempt when that is wished. Never returns: the end is observed by who waits for it.
+    async fn obey(&self, unreached: &AtomicBool) -> Infallible {
+        let mut wish = self.wish.clone();
+        let mut done = Wish::None;
+        loop {
+            let wished = *wish.borrow_and_update();
+            if wished > done {
+                tokio::select! {
+                    biased;
+                    // something more urgent is wished: dropping the call ends the waiting and nothing else
+                    Ok(()) = wish.changed() => continue,
+                    () = self.stop(unreached) => done = wished,
+                }
+            } else if wish.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    async fn stop(&self, unreached: &AtomicBool) {
+        let mut backoff = Backoff::new();
+        loop {
+            let answer = self.scheduler.stop(&self.id, self.grace()).await;
+            unreached.store(answer.is_err(), Ordering::Relaxed);
+            match answer {
+                Ok(()) => return,
+                Err(error) if error.kind() == ErrorKind::NotFound => return,
+                Err(error) => {
+                    tracing::warn!(task = %self.task, error = %error.chain(), "cannot stop a task yet");
+                    let _ = self.context.pause(backoff.next(asked(&error))).await;
+                }
+            }
+        }
+    }
+
+    /// Frees what the attempt held at the scheduler.
+    pub(crate) async fn remove(&self) {
+        let mut backoff = Backoff::new();
+        let mut nonsense = 0;
+        loop {
+            match self.scheduler.remove(&self.id).await {
+                Ok(()) => return,
+                Err(error) if error.kind() == ErrorKind::NotFound => return,
+                // a start that was refused may yet have left something that runs
+                Err(error) if error.kind() == ErrorKind::Conflict => {
+                    let _ = self.scheduler.stop(&self.id, Duration::ZERO).await;
+                    nonsense += 1;
+                    let _ = self.context.pause(backoff.next(None)).await;
+                }
+                Err(error) => {
+                    nonsense = if may_retry(&error) { nonsense } else { nonsense + 1 };
+                    let _ = self.context.pause(backoff.next(asked(&error))).await;
+                }
+            }
+            if nonsense >= PATIENCE {
+                tracing::warn!(task = %self.task, attempt = %self.id, "something is left at the scheduler");
+                self.context.uncertain.notify_one();
+                return;
+            }
+        }
+    }
+}
