@@ -72,7 +72,9 @@ async fn explanations(client: &Client, waiting: u64) -> Vec<Row> {
             let request =
                 ExplainRunRequest { run: Some(run_ref("line", number)), ..ExplainRunRequest::default() };
             let told = client.explain_run(request).await.expect("the run is explained");
-            assert_eq!(told.about.map(|about| about.place), Some(number - 1), "it knows its place");
+            let place = told.about.expect("it says what it is about").place;
+            // those that are submitted at once stand in the order in which they arrive, which need not be that of their numbers
+            assert!(place.abs_diff(number - 1) < AT_ONCE as u64, "run {number} knows its place: {place}");
         });
         table.extend(rows(&format!("100,000 queued, explain the {name}"), spans.await));
     }
