@@ -23,6 +23,9 @@ pub(crate) trait Disk: Debug + Send + Sync {
 
     /// Replaces a whole small file in one step; `durable` also waits until it is on the disk.
     fn replace(&self, path: &Path, bytes: &[u8], durable: bool) -> io::Result<()>;
+
+    /// Returns when the names below `root` on the way to `dir` are on the disk.
+    fn sync_dirs(&self, root: &Path, dir: &Path) -> io::Result<()>;
 }
 
 /// A segment that is written.
@@ -54,6 +57,13 @@ impl Disk for RealDisk {
             file.sync_all()?;
         }
         std::fs::rename(&temporary, path)
+    }
+
+    fn sync_dirs(&self, root: &Path, dir: &Path) -> io::Result<()> {
+        for folder in dir.ancestors().take_while(|folder| folder.starts_with(root)) {
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(())
     }
 }
 
@@ -113,14 +123,6 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
 /// Makes the folder of a task run, below the root.
 pub(crate) fn make_dirs(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)
-}
-
-/// Returns when the names below `root` on the way to `dir` are on the disk.
-pub(crate) fn sync_dirs(root: &Path, dir: &Path) -> io::Result<()> {
-    for folder in dir.ancestors().take_while(|folder| folder.starts_with(root)) {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
 }
 
 /// Takes a folder out of sight at once, then removes what is in it. One that is not there is removed already.

@@ -1,5 +1,7 @@
 //! Blocking work, off the async threads and never too much at once.
 //!
+//! A simulation has one thread and no other: there the work is done in place, at the same points of waiting.
+//!
 //! Writers, readers and upkeep each have a gate of their own, so that ten thousand readers on a slow disk do not hold up
 //! a task that prints.
 
@@ -22,8 +24,9 @@ pub(crate) struct Gates {
 }
 
 impl Gates {
-    pub(crate) fn new() -> Self {
-        Self { writers: Gate::new(WRITERS), readers: Gate::new(READERS), upkeep: Gate::new(UPKEEP) }
+    pub(crate) fn new(threads: Threads) -> Self {
+        let gate = |width| Gate { passes: Arc::new(Semaphore::new(width as usize)), width, threads };
+        Self { writers: gate(WRITERS), readers: gate(READERS), upkeep: gate(UPKEEP) }
     }
 
     /// Waits until no work is under way.
@@ -34,18 +37,25 @@ impl Gates {
     }
 }
 
+/// Where blocking work is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Threads {
+    /// On threads for that.
+    Blocking,
+    /// Where it is asked for.
+    #[cfg(feature = "fake")]
+    None,
+}
+
 /// Lets so many pieces of blocking work run at once; the others wait in order.
 #[derive(Debug, Clone)]
 pub(crate) struct Gate {
     passes: Arc<Semaphore>,
     width: u32,
+    threads: Threads,
 }
 
 impl Gate {
-    fn new(width: u32) -> Self {
-        Self { passes: Arc::new(Semaphore::new(width as usize)), width }
-    }
-
     /// Waits until no work is under way.
     async fn idle(&self) {
         drop(self.passes.acquire_many(self.width).await);
@@ -61,6 +71,11 @@ impl Gate {
             let _pass = pass;
             work()
         };
+        #[cfg(feature = "fake")]
+        if self.threads == Threads::None {
+            tokio::task::yield_now().await;
+            return job();
+        }
         tokio::task::spawn_blocking(job).await.unwrap_or(Err(LogError::Stopped))
     }
 }

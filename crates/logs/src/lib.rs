@@ -33,11 +33,15 @@
 //! A reader is a position, not a buffer. It reads at most one block at a time when it is asked for the next batch;
 //! followers are woken and read for themselves, so one that never reads holds up nobody. The newest blocks of followed
 //! logs are kept in memory within a fixed budget, so that many followers of one log do not each go to the disk.
+//!
+//! Behind the feature `fake`: a disk that forgets, is full and goes away, for tests of what stands above.
 
 mod batch;
 mod disk;
 mod entry;
 mod error;
+#[cfg(feature = "fake")]
+pub mod fake;
 mod frame;
 mod gates;
 mod merge;

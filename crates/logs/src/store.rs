@@ -9,7 +9,7 @@ use gofer_types::{PipelineRef, RunRef, TaskId, TaskRef};
 use crate::disk::{self, Disk, RealDisk};
 use crate::entry::{LogStream, ReadOptions};
 use crate::error::LogError;
-use crate::gates::{Gates, lock};
+use crate::gates::{Gates, Threads, lock};
 use crate::merge;
 use crate::reader::{Reader, Ticket};
 use crate::registry::{Doom, Registry};
@@ -57,11 +57,21 @@ pub struct LogStore {
 impl LogStore {
     /// Opens the store, and removes what an earlier process had begun to delete. No log is read.
     pub async fn open(options: LogOptions) -> Result<Self, LogError> {
-        Self::open_on(options, Arc::new(RealDisk)).await
+        Self::open_on(options, Arc::new(RealDisk), Threads::Blocking).await
     }
 
-    pub(crate) async fn open_on(options: LogOptions, disk: Arc<dyn Disk>) -> Result<Self, LogError> {
-        let gates = Gates::new();
+    /// Opens the store on a disk that fails as it is told to. All work is done in place: no thread but the caller's.
+    #[cfg(feature = "fake")]
+    pub async fn open_fake(options: LogOptions, disk: &crate::fake::FakeLogDisk) -> Result<Self, LogError> {
+        Self::open_on(options, Arc::new(disk.clone()), Threads::None).await
+    }
+
+    pub(crate) async fn open_on(
+        options: LogOptions,
+        disk: Arc<dyn Disk>,
+        threads: Threads,
+    ) -> Result<Self, LogError> {
+        let gates = Gates::new(threads);
         let root = options.dir.clone();
         let prepare = move || {
             disk::make_dirs(&root).map_err(LogError::io("create", &root))?;

@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use crate::disk::{self, Disk, RealDisk, SegmentFile};
+use crate::gates::Threads;
 use crate::{LogEntry, LogError, LogOptions, LogStore, LogWriter, Piece, PieceItem, ReadOptions, StreamKind};
 
 /// A disk with so many bytes left; a write that does not fit is written in part and fails, as it is on a real one.
@@ -61,6 +62,10 @@ impl Disk for SmallDisk {
         }
         RealDisk.replace(path, bytes, durable)
     }
+
+    fn sync_dirs(&self, root: &Path, dir: &Path) -> io::Result<()> {
+        RealDisk.sync_dirs(root, dir)
+    }
 }
 
 impl SegmentFile for SmallFile {
@@ -98,7 +103,8 @@ impl World {
 
     async fn open(dir: &TempDir, left: &Arc<Left>) -> LogStore {
         let options = LogOptions { segment_bytes: 3_000, ..LogOptions::new(dir.path()) };
-        LogStore::open_on(options, Arc::new(SmallDisk { left: Arc::clone(left) })).await.unwrap()
+        let disk = Arc::new(SmallDisk { left: Arc::clone(left) });
+        LogStore::open_on(options, disk, Threads::Blocking).await.unwrap()
     }
 }
 

@@ -248,7 +248,8 @@ impl Core {
         let bytes = sidecar::encode(Sidecar::Sealed, &sealed)?;
         self.parts.disk.replace(&path, &bytes, true).map_err(LogError::io("write", &path))?;
         let root = self.parts.registry.root();
-        disk::sync_dirs(root, &self.shared.dir).map_err(LogError::io("sync", &self.shared.dir))?;
+        let dir = &self.shared.dir;
+        self.parts.disk.sync_dirs(root, dir).map_err(LogError::io("sync", dir))?;
         lock(&self.shared.state).sealed = true;
         self.shared.tell();
         Ok(())

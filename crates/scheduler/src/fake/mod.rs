@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gofer_backend::{Clock, Owner};
-use gofer_types::AttemptId;
+use gofer_types::{AttemptId, Cause};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -109,6 +109,17 @@ impl FakeBackend {
     /// Lets the backend be away, or back: meanwhile it answers neither checks nor fetches of images.
     pub fn set_away(&self, away: bool) {
         self.book.pages().away = away;
+    }
+
+    /// Ends every task that runs as lost, as an engine does that starts anew and keeps none of them. Answers how many.
+    pub fn lose_running(&self, why: &str) -> usize {
+        let tasks: Vec<Arc<FakeTask>> = self.book.pages().tasks.values().cloned().collect();
+        let running: Vec<Arc<FakeTask>> = tasks.into_iter().filter(|task| task.end().is_none()).collect();
+        for task in &running {
+            self.book.clear_left(&task.id);
+            task.finish(self.book.clock.now(), Cause::Lost(why.to_owned()));
+        }
+        running.len()
     }
 
     /// Lets every task that lingers at this gate go on, now and later.

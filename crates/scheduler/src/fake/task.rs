@@ -127,13 +127,19 @@ impl FakeTask {
     }
 
     fn write(&self, at: Timestamp, item: LogItem) {
+        if self.end().is_some() {
+            return;
+        }
         let mut log = self.log();
         log.push(Written { at, item });
         self.progress.send_modify(|progress| progress.written = log.len());
     }
 
-    fn finish(&self, at: Timestamp, cause: Cause) {
-        self.progress.send_modify(|progress| progress.end = Some(TaskExit { cause, at: Some(at) }));
+    /// Ends it, if it has not ended before.
+    pub(crate) fn finish(&self, at: Timestamp, cause: Cause) {
+        self.progress.send_modify(|progress| {
+            progress.end.get_or_insert(TaskExit { cause, at: Some(at) });
+        });
     }
 }
 
