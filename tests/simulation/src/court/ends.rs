@@ -1,0 +1,135 @@
+//! The laws about ends: that each is true, and that it follows from something.
+
+use std::time::Duration;
+
+use gofer_scheduler::TaskExit;
+use gofer_types::{AttemptRecord, Cause, RunRef, RunState, TaskRunRecord, TaskState};
+
+use super::starts::holds;
+use super::{Case, Change};
+
+/// How exactly a time limit is measured.
+const BREATH: Duration = Duration::from_millis(20);
+
+/// Judges the ends that a commit recorded.
+pub(super) fn judge(case: &mut Case, changes: &[Change], now: Duration) {
+    for change in changes {
+        match change {
+            Change::Attempt(run, _, old, new) => {
+                if let Some(exit) = &new.exit
+                    && old.as_ref().is_none_or(|old| old.exit.is_none())
+                {
+                    truth(case, run, new, exit);
+                }
+            }
+            Change::Task(run, place, old, new) => {
+                let ends = new.state.is_terminal() && old.as_ref().is_none_or(|old| !old.state.is_terminal());
+                if ends {
+                    follows(case, (run, *place), new);
+                    in_time(case, run, new, now);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What is recorded of the end of an attempt is what the backend saw.
+fn truth(case: &mut Case, run: &RunRef, new: &AttemptRecord, exit: &Cause) {
+    if new.scheduler.as_str() != "fake" {
+        return;
+    }
+    let id = &new.id;
+    let seen = case.witness.tasks.get(id);
+    let really = seen.and_then(|seen| seen.exit.as_ref()).map(|exit: &TaskExit| exit.cause.clone());
+    let forgotten = seen.is_some_and(|seen| seen.ended.is_some() && seen.exit.is_none());
+    let by_us = case.ledger.runs.get(run).is_some_and(|view| view.record.cancel.is_some());
+    let true_to_it = match exit {
+        Cause::ExitCode(_) | Cause::Signal(_) | Cause::OutOfMemory => really.as_ref() == Some(exit),
+        Cause::Lost(_) => forgotten || matches!(really, Some(Cause::Lost(_))) || seen.is_none(),
+        Cause::CannotStart(_) => seen.is_none(),
+        _ => true,
+    };
+    let what = || format!("{id}: recorded {exit:?}, really {really:?}, cancelled {by_us}, seen {}", seen.is_some());
+    case.tally.holds(12, true_to_it, what);
+    if case.lived_through.contains(id) {
+        let what = || format!("{id} ran at a crash: recorded {exit:?}, really {really:?}");
+        case.tally.holds(18, true_to_it, what);
+    }
+}
+
+/// The end of a task follows from the end of its last attempt, of a parent, or from a wish or limit.
+fn follows(case: &mut Case, (run, place): (&RunRef, u32), new: &TaskRunRecord) {
+    let Some(view) = case.ledger.runs.get(run) else { return };
+    let last = view.attempts.range((place, 0)..=(place, u32::MAX)).next_back().map(|(_, attempt)| attempt);
+    let exit = last.and_then(|attempt| attempt.exit.as_ref());
+    let id = &new.id;
+    if new.state == TaskState::Skipped {
+        let config = case.ledger.config(&view.record);
+        let wanted = config.and_then(|config| config.tasks.iter().find(|of| of.id.as_str() == id.task.base()));
+        let broken = wanted.is_some_and(|task| {
+            task.depends_on.iter().any(|(parent, condition)| {
+                view.tasks.values().any(|of| {
+                    of.id.task.base() == parent.as_str()
+                        && of.state.is_terminal()
+                        && !(of.fan_out.is_some() && of.state == TaskState::Succeeded)
+                        && !holds(*condition, of.state)
+                })
+            })
+        });
+        let other = matches!(new.cause, Cause::NotChosen | Cause::NothingListed);
+        let cause = &new.cause;
+        case.tally.holds(4, broken || other, || format!("{id} is skipped: {cause:?}"));
+        return;
+    }
+    let cancelled = view.record.cancel.is_some();
+    let late = matches!(view.record.cause, Cause::RunDeadline(_));
+    let fits = match (new.state, &new.cause) {
+        (TaskState::Succeeded, Cause::ExitCode(0)) => exit == Some(&Cause::ExitCode(0)),
+        (TaskState::Succeeded, cause) => {
+            matches!(cause, Cause::Reused { .. } | Cause::Approved(_) | Cause::FannedOut { .. })
+                || matches!(cause, Cause::ChildRun { state: RunState::Succeeded, .. })
+        }
+        (TaskState::Failed, Cause::ExitCode(code)) => *code != 0 && exit == Some(&Cause::ExitCode(*code)),
+        (TaskState::Failed, cause @ (Cause::Signal(_) | Cause::OutOfMemory)) => exit == Some(cause),
+        (TaskState::Failed, cause) => matches!(
+            cause,
+            Cause::Rejected(_) | Cause::ChildRun { .. } | Cause::CannotKeep(_) | Cause::Deadline(_)
+        ),
+        (TaskState::Lost, cause) => matches!(cause, Cause::Lost(_)),
+        (TaskState::Errored, cause) => {
+            matches!(cause, Cause::CannotStart(_) | Cause::ChildRun { .. } | Cause::CannotKeep(_))
+        }
+        (TaskState::Cancelled, cause) => cancelled || matches!(cause, Cause::ChildRun { .. }),
+        (TaskState::TimedOut, cause) => {
+            matches!(cause, Cause::Deadline(_) | Cause::ChildRun { .. }) || late
+        }
+        _ => false,
+    };
+    let (state, cause) = (new.state, &new.cause);
+    case.tally.holds(6, fits, || format!("{id} is {state}: {cause:?}; its last attempt: {exit:?}"));
+    let observed = matches!(exit, Some(Cause::ExitCode(_)));
+    let consistent = match (new.exit_code, exit) {
+        (Some(code), Some(Cause::ExitCode(seen))) => code == *seen,
+        (None, _) => !(observed && matches!(new.state, TaskState::Succeeded | TaskState::Failed)),
+        _ => false,
+    };
+    if last.is_some() {
+        case.tally.holds(12, consistent, || format!("{id}: exit code {:?}, its attempt {exit:?}", new.exit_code));
+    }
+}
+
+/// No time limit of a task ends it before its time.
+fn in_time(case: &mut Case, run: &RunRef, new: &TaskRunRecord, now: Duration) {
+    let (TaskState::TimedOut, Cause::Deadline(limit)) = (new.state, &new.cause) else { return };
+    let Some(view) = case.ledger.runs.get(run) else { return };
+    let last = new.attempts.last().and_then(|id| case.witness.tasks.get(id));
+    let began = last.map(|seen| seen.began);
+    let asked = last.and_then(|seen| seen.asked_to_stop).unwrap_or(now);
+    let ran = began.map(|began| asked.saturating_sub(began));
+    let _ = view;
+    if let Some(ran) = ran {
+        let (id, limit) = (&new.id, *limit);
+        case.tally.holds(37, ran + BREATH >= limit, || format!("{id} ran {ran:?} of {limit:?} before it was ended"));
+    }
+}

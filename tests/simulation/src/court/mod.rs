@@ -1,0 +1,278 @@
+//! Who judges: what is on disk, what really ran, what clients were told, and the laws that hold between them.
+//!
+//! The server is never asked about itself while a history goes on. Everything that reaches the disk comes here at once, and the
+//! laws about changes are evaluated then; the others when the history is over.
+
+mod claims;
+mod ends;
+mod last;
+mod ledger;
+mod progress;
+mod starts;
+mod tally;
+mod witness;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gofer_backend::Clock;
+use gofer_records::{Records, keys};
+use gofer_scheduler::TaskExit;
+use gofer_storage::fake::FakeStorage;
+use gofer_storage::{Batch, KeyRange, Storage};
+use gofer_types::{AttemptId, RunRef, VersionNumber};
+
+pub(crate) use claims::rank;
+pub use claims::{Claims, Read};
+pub use last::{Answers, judge};
+pub use ledger::{Change, Ledger, RunView};
+pub use tally::{DISK, EXPLAINED, LAWS, Tally};
+pub use witness::{Seen, Witness, stream_name};
+
+/// Everything that the court knows.
+#[derive(Debug, Default)]
+pub struct Case {
+    /// What is on disk.
+    pub ledger: Ledger,
+    /// What really ran.
+    pub witness: Witness,
+    /// What clients did and were told.
+    pub claims: Claims,
+    /// The laws.
+    pub tally: Tally,
+    /// The history as text, a line for each thing that happened.
+    pub trace: Vec<String>,
+    /// The newest life that took the state over.
+    newest_life: u32,
+    /// When each attempt's end was committed, by monotonic time.
+    pub ended_at: BTreeMap<AttemptId, std::time::Duration>,
+    /// The greatest run number of each pipeline.
+    numbers: BTreeMap<gofer_types::PipelineRef, u64>,
+    /// Runs whose records were damaged by the history.
+    pub damaged: BTreeSet<RunRef>,
+    /// In which commit each run was first on disk.
+    pub born: BTreeMap<RunRef, u64>,
+    /// Attempts that ran when a process died.
+    pub lived_through: BTreeSet<AttemptId>,
+    /// Starts whose outcome the server could not know.
+    pub unseen_starts: BTreeSet<AttemptId>,
+    /// The limits on what runs at once: runs of the server, of a namespace, tasks.
+    pub limits: (usize, usize, usize),
+    /// How many bytes a log may have.
+    pub log_limit: u64,
+    /// How many recoveries were cut off.
+    pub cut_recoveries: u64,
+    /// Whether the wall clock may have made an idempotency key older than it is.
+    pub wall_jumped: bool,
+    /// Whether old runs are deleted by rule.
+    pub deletes: bool,
+    /// Whether the disk of the logs was ever full, or lost power.
+    pub logs_disturbed: bool,
+}
+
+/// The court.
+pub struct Court {
+    clock: Arc<dyn Clock>,
+    case: Mutex<Case>,
+    disk: Mutex<Option<Arc<FakeStorage>>>,
+}
+
+impl fmt::Debug for Court {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Court").finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Court {
+    /// A court that knows nothing yet.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, case: Mutex::default(), disk: Mutex::default() }
+    }
+
+    /// What is known.
+    pub fn case(&self) -> MutexGuard<'_, Case> {
+        lock(&self.case)
+    }
+
+    /// Adds a line to the history.
+    pub fn note(&self, what: impl fmt::Display) {
+        let now = self.clock.monotonic();
+        self.case().trace.push(format!("{:>10.3}s {what}", now.as_secs_f64()));
+    }
+
+    /// Evaluates a law.
+    pub fn holds(&self, law: u8, holds: bool, what: impl FnOnce() -> String) {
+        self.case().tally.holds(law, holds, what);
+        if !holds {
+            self.note(format_args!("INV-{law} IS BROKEN"));
+        }
+    }
+
+    /// A process has opened the disk: what the former one left there without an answer is taken in.
+    pub async fn opened(&self, storage: &Arc<FakeStorage>) {
+        *lock(&self.disk) = Some(Arc::clone(storage));
+        let rows = storage.scan(KeyRange::prefix(b""), usize::MAX).await.unwrap_or_default();
+        let rows: BTreeMap<_, _> = rows.into_iter().map(|row| (row.key, row.value)).collect();
+        let difference = self.case().ledger.difference(&rows);
+        if difference.writes.is_empty() {
+            return;
+        }
+        let lost = difference.writes.iter().any(|write| matches!(write, gofer_storage::Write::Delete { .. }));
+        if lost {
+            // a commit that was never answered may have deleted; nothing that was answered may be gone
+            self.note("the disk has less than was committed, or a deletion without an answer");
+        }
+        self.take_in(None, &difference).await;
+    }
+
+    /// A batch is on disk.
+    pub async fn committed(&self, life: u32, batch: &Batch) {
+        if !batch.writes.is_empty() {
+            self.take_in(Some(life), batch).await;
+        }
+    }
+
+    async fn take_in(&self, life: Option<u32>, batch: &Batch) {
+        let now = self.clock.monotonic();
+        let changes = {
+            let mut case = self.case();
+            case.own(life, batch);
+            case.ledger.apply(batch)
+        };
+        self.learn_versions().await;
+        let mut case = self.case();
+        let before = case.tally.broken.len();
+        progress::judge(&mut case, &changes, now);
+        starts::judge(&mut case, &changes, now);
+        ends::judge(&mut case, &changes, now);
+        case.tell(&changes, now, life);
+        let broken: Vec<String> = case.tally.broken[before..].to_vec();
+        for one in broken {
+            case.trace.push(format!("{:>10.3}s BROKEN {one}", now.as_secs_f64()));
+        }
+    }
+
+    /// Looks at the versions that runs name.
+    async fn learn_versions(&self) {
+        let unknown = self.case().ledger.unknown_versions();
+        let Some(storage) = lock(&self.disk).clone() else { return };
+        let records = Records::new(storage);
+        for (pipeline, number) in unknown {
+            if let Ok(Some(version)) = records.version(&pipeline, VersionNumber(number)).await {
+                let mut case = self.case();
+                progress::version(&mut case.tally, &version);
+                case.ledger.configs.insert((pipeline, number), version.config);
+            }
+        }
+    }
+
+    /// The scheduler is about to start this.
+    pub fn asked_to_start(&self, id: &AttemptId) {
+        let known = self.case().ledger.runs.values().any(|run| run.attempts.values().any(|one| one.id == *id));
+        self.holds(17, known, || format!("{id} is asked for, and is not on disk"));
+        self.note(format_args!("scheduler: start {id}"));
+    }
+
+    /// Whether this was not seen to begin yet.
+    pub fn is_new(&self, id: &AttemptId) -> bool {
+        !self.case().witness.tasks.contains_key(id)
+    }
+
+    /// This began.
+    pub fn started(&self, id: &AttemptId, life: u32) {
+        let now = self.clock.monotonic();
+        self.note(format_args!("scheduler: {id} begins"));
+        let mut case = self.case();
+        starts::began(&mut case, id, now, life);
+    }
+
+    /// Something was printed.
+    pub fn printed(&self, id: &AttemptId, item: &gofer_scheduler::LogItem) {
+        let mut case = self.case();
+        let Some(seen) = case.witness.tasks.get_mut(id) else { return };
+        match item {
+            gofer_scheduler::LogItem::Data { stream, bytes } => {
+                seen.printed.entry(stream_name(*stream)).or_default().extend_from_slice(bytes);
+            }
+            gofer_scheduler::LogItem::Gap { bytes, .. } => {
+                seen.lost = (seen.lost.0 + bytes.unwrap_or(0), seen.lost.1 || bytes.is_none());
+            }
+        }
+    }
+
+    /// This ended; without an exit, the backend has forgotten it.
+    pub fn ended(&self, id: &AttemptId, exit: Option<TaskExit>) {
+        let now = self.clock.monotonic();
+        let how = exit.as_ref().map_or("is forgotten".to_owned(), |exit| format!("ends: {:?}", exit.cause));
+        self.note(format_args!("scheduler: {id} {how}"));
+        self.case().witness.ended(id, now, exit);
+    }
+
+    /// The server asks this to end.
+    pub fn asked_to_stop(&self, id: &AttemptId) {
+        let now = self.clock.monotonic();
+        self.note(format_args!("scheduler: stop {id}"));
+        if let Some(seen) = self.case().witness.tasks.get_mut(id) {
+            seen.asked_to_stop.get_or_insert(now);
+        }
+    }
+
+    /// A process died, or lost the state to another.
+    pub fn died(&self) {
+        let mut case = self.case();
+        let alive: Vec<AttemptId> = case.witness.tasks.keys().cloned().collect();
+        let alive = alive.into_iter().filter(|id| case.witness.is_alive(id)).collect::<Vec<_>>();
+        case.lived_through.extend(alive);
+    }
+}
+
+impl Case {
+    /// Output was read whole: what was read before of it is its beginning.
+    pub fn remember_output(&mut self, of: (RunRef, String), read: Vec<Read>) {
+        let before = self.claims.output.get(&of).map(Vec::as_slice).unwrap_or_default();
+        let begins = read.starts_with(before);
+        let (run, task) = &of;
+        let lengths = (before.len(), read.len());
+        self.tally.holds(49, begins, || format!("the output of {task} in {run} is not what it was: {lengths:?}"));
+        self.claims.output.insert(of, read);
+    }
+
+    /// Looks at who commits.
+    fn own(&mut self, life: Option<u32>, batch: &Batch) {
+        let Some(life) = life else { return };
+        if batch.writes.iter().any(|write| *write.key() == keys::epoch()) {
+            self.newest_life = self.newest_life.max(life);
+        }
+        let (newest, epoch) = (self.newest_life, life);
+        self.tally.holds(31, epoch >= newest, || format!("life {life} commits, and {newest} owns the state"));
+    }
+
+    /// Writes down what changed.
+    fn tell(&mut self, changes: &[Change], now: std::time::Duration, life: Option<u32>) {
+        let life = life.map_or_else(|| "found".to_owned(), |life| format!("life {life}"));
+        for change in changes {
+            let what = match change {
+                Change::Run(_, new) => format!("run {} {} {:?}", new.id, new.state, new.cause),
+                Change::Task(.., new) => format!("task {} {} {:?}", new.id, new.state, new.cause),
+                Change::Attempt(.., new) => format!(
+                    "attempt {} #{} {} started {} exit {:?}{}",
+                    new.id,
+                    new.number,
+                    new.task,
+                    new.started.is_some(),
+                    new.exit,
+                    if new.removed { " removed" } else { "" }
+                ),
+                Change::Gone(old) => format!("run {} is deleted", old.id),
+                Change::Event(_) => continue,
+            };
+            self.trace.push(format!("{:>10.3}s disk ({life}): {what}", now.as_secs_f64()));
+        }
+    }
+}

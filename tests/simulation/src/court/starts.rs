@@ -1,0 +1,122 @@
+//! The laws about attempts: when one may begin, how many there may be, and what it must be preceded by.
+
+use std::time::Duration;
+
+use gofer_types::{AttemptId, AttemptRecord, Cause, Condition, Pipeline, RunRef, Task, TaskState};
+
+use super::{Case, Change, RunView};
+
+/// How exactly waits are measured: clocks are read at different moments of one step.
+const BREATH: Duration = Duration::from_millis(20);
+
+/// Judges the attempts that a commit recorded.
+pub(super) fn judge(case: &mut Case, changes: &[Change], now: Duration) {
+    for change in changes {
+        let Change::Attempt(run, place, old, new) = change else { continue };
+        if old.is_none() {
+            intended(case, (run, *place), new, now);
+        }
+        if new.exit.is_some() && old.as_ref().is_none_or(|old| old.exit.is_none()) {
+            case.ended_at.insert(new.id.clone(), now);
+        }
+    }
+}
+
+fn base_of<'a>(config: &'a Pipeline, new: &AttemptRecord) -> Option<&'a Task> {
+    config.tasks.iter().find(|task| task.id.as_str() == new.task.task.base())
+}
+
+/// An attempt is recorded for the first time.
+fn intended(case: &mut Case, (run, place): (&RunRef, u32), new: &AttemptRecord, now: Duration) {
+    let Case { ledger, tally, witness, ended_at, limits, damaged, .. } = case;
+    let Some(view) = ledger.runs.get(run) else { return };
+    let Some(config) = ledger.config(&view.record) else { return };
+    let Some(task) = base_of(config, new) else { return };
+    let id = &new.task;
+    for (parent, condition) in &task.depends_on {
+        let (ended, holds) = parent_allows(view, parent.as_str(), *condition);
+        tally.holds(1, ended, || format!("{id} begins before the end of {parent}"));
+        tally.holds(2, holds, || format!("{id} begins although {parent} is not {condition}"));
+    }
+    let cancelled = view.record.cancel.is_some();
+    if cancelled {
+        tally.holds(35, task.cleanup, || format!("{id} begins behind a cancel"));
+    }
+    let most = task.retry.as_ref().map_or(1, |retry| retry.attempts);
+    let number = new.number;
+    tally.holds(38, number <= most, || format!("{id} has attempt {number} of {most}"));
+    if number > 1 {
+        let before = view.attempts.get(&(place, number - 1));
+        let over = before.is_some_and(|before| is_over(before, witness));
+        tally.holds(16, over, || format!("{id}: attempt {number} begins before the one before is over"));
+        tally.holds(21, over, || format!("{id}: attempt {number} begins beside the one before"));
+        let rest = task.retry.as_ref().map_or(Duration::ZERO, |retry| retry.backoff.get());
+        let ended = before.and_then(|before| ended_at.get(&before.id)).copied().unwrap_or(now);
+        let waited = now.saturating_sub(ended);
+        // an end that was seen late counts from when it was; a wall that jumped back and forth over a restart cannot be helped
+        let long_enough = waited + BREATH >= rest || before.is_some_and(|before| late(before, witness, now, rest));
+        tally.holds(38, long_enough, || format!("{id}: attempt {number} begins {waited:?} behind the last, not {rest:?}"));
+    }
+    let executes = task.action.is_run_by_a_scheduler() && !task.fans_out_late();
+    if executes {
+        let open = ledger
+            .runs
+            .iter()
+            .filter(|(run, _)| !damaged.contains(*run))
+            .flat_map(|(_, view)| view.attempts.values())
+            .filter(|attempt| attempt.exit.is_none() && attempt.scheduler.as_str() == "fake")
+            .count();
+        tally.holds(32, open <= limits.2, || format!("{open} tasks run at once, {} may", limits.2));
+    }
+}
+
+/// Whether the attempt before really ended so long ago that the wait was over when the server learnt of it.
+fn late(before: &AttemptRecord, witness: &super::Witness, now: Duration, rest: Duration) -> bool {
+    let ended = witness.tasks.get(&before.id).and_then(|seen| seen.ended);
+    ended.is_some_and(|ended| now.saturating_sub(ended) + BREATH >= rest)
+}
+
+/// Whether an attempt is over: it was seen to end, it never began, or it is recorded as lost.
+fn is_over(before: &AttemptRecord, witness: &super::Witness) -> bool {
+    let fenced = matches!(before.exit, Some(Cause::Lost(_)));
+    before.exit.is_some() && (fenced || !witness.is_alive(&before.id))
+}
+
+/// Whether all that a parent stands for has ended, and as is asked for.
+fn parent_allows(view: &RunView, parent: &str, condition: Condition) -> (bool, bool) {
+    let of: Vec<_> = view.tasks.values().filter(|task| task.id.task.base() == parent).collect();
+    let ended = !of.is_empty() && of.iter().all(|task| task.state.is_terminal());
+    let fanned = |task: &gofer_types::TaskRunRecord| task.fan_out.is_some() && task.state == TaskState::Succeeded;
+    let holds = of.iter().all(|task| fanned(task) || holds(condition, task.state));
+    (ended, holds)
+}
+
+/// The conditions, written once more from the documents and not taken from the code.
+pub(super) fn holds(condition: Condition, state: TaskState) -> bool {
+    let failed = ["failed", "errored", "lost", "timed_out"].contains(&state.as_str());
+    match condition {
+        Condition::Successful => state == TaskState::Succeeded,
+        Condition::Failure => failed,
+        Condition::Any => failed || state == TaskState::Succeeded,
+        Condition::Always => failed || ["succeeded", "skipped", "cancelled"].contains(&state.as_str()),
+    }
+}
+
+/// Something began at the scheduler.
+pub(super) fn began(case: &mut Case, id: &AttemptId, now: Duration, life: u32) {
+    let again = case.witness.tasks.contains_key(id);
+    case.tally.holds(15, !again, || format!("{id} begins twice"));
+    let task = case.ledger.runs.values().flat_map(|view| view.attempts.values()).find(|one| one.id == *id);
+    let Some(task) = task.map(|one| one.task.clone()) else {
+        case.witness.began(id, now, life);
+        return;
+    };
+    let siblings = case.ledger.runs.get(&task.run).into_iter().flat_map(|view| view.attempts.values());
+    let beside: Vec<AttemptId> = siblings
+        .filter(|one| one.task == task && one.id != *id)
+        .filter(|one| case.witness.is_alive(&one.id) && !matches!(one.exit, Some(Cause::Lost(_))))
+        .map(|one| one.id.clone())
+        .collect();
+    case.tally.holds(16, beside.is_empty(), || format!("{task}: {id} begins beside {beside:?}"));
+    case.witness.began(id, now, life);
+}

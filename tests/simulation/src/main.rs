@@ -1,0 +1,176 @@
+//! `gofer-sim`: plays histories by seed, prints one, makes a failing one shorter.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own, with no other writer")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use gofer_tests_simulation::minimise::minimise;
+use gofer_tests_simulation::plan::Plan;
+use gofer_tests_simulation::play::play;
+use gofer_tests_simulation::report::Report;
+
+const HELP: &str = "\
+Plays the whole server in one thread under a virtual clock, with everything around it failing by seed.
+
+Usage: gofer-sim [OPTIONS]
+
+  --seed N         play this history, and print it
+  --plan FILE      play the history of this file, and print it
+  --minimise       make the failing history of --seed or --plan shorter, and print it and its plan
+  --save FILE      write the plan of that history there
+  --from N         the first seed of many (default 1)
+  --seeds N        how many histories (default 1000)
+  --minutes N      as many as fit into that time instead
+  --threads N      how many at once (default 2)
+  --brief          print nothing but the verdict of a single history
+
+Every hundredth history is played twice, and must be the same. Exit code 1 if a law was broken, two histories of one seed
+differ, or a law was never reached.
+";
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+struct Wish {
+    seed: Option<u64>,
+    plan: Option<PathBuf>,
+    minimise: bool,
+    save: Option<PathBuf>,
+    from: u64,
+    seeds: u64,
+    time: Option<Duration>,
+    threads: u64,
+    brief: bool,
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match read(&args).and_then(|wish| perform(&wish)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(message) => {
+            eprintln!("gofer-sim: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn read(args: &[String]) -> Result<Wish, String> {
+    let mut wish = Wish {
+        seed: None,
+        plan: None,
+        minimise: false,
+        save: None,
+        from: 1,
+        seeds: 1000,
+        time: None,
+        threads: 2,
+        brief: false,
+    };
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
+        let number = |text: &String| text.parse::<u64>().map_err(|_| format!("{arg}: {text} is no number"));
+        match arg.as_str() {
+            "--seed" => wish.seed = Some(number(value()?)?),
+            "--plan" => wish.plan = Some(PathBuf::from(value()?)),
+            "--minimise" => wish.minimise = true,
+            "--save" => wish.save = Some(PathBuf::from(value()?)),
+            "--from" => wish.from = number(value()?)?,
+            "--seeds" => wish.seeds = number(value()?)?,
+            "--minutes" => wish.time = Some(Duration::from_secs(60 * number(value()?)?)),
+            "--threads" => wish.threads = number(value()?)?.max(1),
+            "--brief" => wish.brief = true,
+            "--help" | "-h" => return Err(HELP.to_owned()),
+            other => return Err(format!("there is no option {other}; see --help")),
+        }
+    }
+    Ok(wish)
+}
+
+fn perform(wish: &Wish) -> Result<bool, String> {
+    let plan = match (&wish.plan, wish.seed) {
+        (Some(path), _) => {
+            let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            Some(serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?)
+        }
+        (None, seed) => seed.map(Plan::of_seed),
+    };
+    match plan {
+        Some(plan) => one(wish, &plan),
+        None => Ok(many(wish)),
+    }
+}
+
+/// Plays one history, and prints it.
+fn one(wish: &Wish, plan: &Plan) -> Result<bool, String> {
+    let mut plan = plan.clone();
+    if wish.minimise {
+        let mut tries = 0_u32;
+        plan = minimise(&plan, |_, _| tries += 1);
+        eprintln!("{tries} shorter ones were tried; {} steps are left", plan.steps.len());
+    }
+    let text = serde_json::to_string_pretty(&plan).map_err(|error| error.to_string())?;
+    if let Some(path) = &wish.save {
+        std::fs::write(path, &text).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    let outcome = play(&plan);
+    if !wish.brief {
+        println!("{text}");
+        for line in &outcome.trace {
+            println!("{line}");
+        }
+    }
+    for line in &outcome.tally.broken {
+        println!("VIOLATION {line}");
+    }
+    if outcome.tally.broken.is_empty() {
+        println!("seed {}: no law is broken", plan.seed);
+    }
+    Ok(outcome.tally.broken.is_empty())
+}
+
+/// Plays many, and prints what they came to.
+#[expect(clippy::disallowed_methods, reason = "how long it takes is for the person who waits")]
+fn many(wish: &Wish) -> bool {
+    let next = AtomicU64::new(wish.from);
+    let begin = Instant::now();
+    let mut report = Report::default();
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..wish.threads).map(|_| scope.spawn(|| work(wish, &next, begin))).collect();
+        for worker in workers {
+            report.absorb(worker.join().unwrap_or_default());
+        }
+    });
+    println!("{report}");
+    println!("took            {:.0} s", begin.elapsed().as_secs_f64());
+    report.is_good()
+}
+
+fn work(wish: &Wish, next: &AtomicU64, begin: Instant) -> Report {
+    let mut report = Report::default();
+    loop {
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        let over = match wish.time {
+            Some(time) => begin.elapsed() >= time,
+            None => seed >= wish.from.saturating_add(wish.seeds),
+        };
+        if over {
+            return report;
+        }
+        let plan = Plan::of_seed(seed);
+        let outcome = play(&plan);
+        if let Some(first) = outcome.tally.broken.first() {
+            eprintln!("seed {seed}: {first}");
+        }
+        if seed % 100 == 0 {
+            report.repeated.0 += 1;
+            if play(&plan).trace != outcome.trace {
+                report.repeated.1 += 1;
+                eprintln!("seed {seed} does not replay");
+            }
+        }
+        report.add(seed, &outcome);
+    }
+}
