@@ -223,8 +223,35 @@ impl Pump<'_> {
         self.store(vec![piece]).await;
     }
 
-    /// Stores the last gap, and seals the log if nothing can follow. Waits for room as long as there is none.
+    /// Stores the last gap, and brings all to the disk: what printed it is removed then. Seals the log if nothing can follow.
     async fn finish(mut self) {
+        self.store_dropped().await;
+        let Some(writer) = self.writer.take() else { return };
+        if !self.attempt.last {
+            return self.bring_to_disk(writer).await;
+        }
+        if let Err(error) = writer.seal().await {
+            tracing::warn!(task = %self.attempt.task, %error, "cannot seal a log yet");
+            self.attempt.context.seal(&self.attempt.task).await;
+        }
+    }
+
+    /// Another attempt may follow in the same log. A disk that cannot is waited for as long as output is.
+    async fn bring_to_disk(&self, mut writer: LogWriter) {
+        let context = &self.attempt.context;
+        let until = context.clock.monotonic().saturating_add(context.limits.collect_timeout);
+        let mut backoff = Backoff::new();
+        while let Err(error) = writer.sync().await {
+            tracing::warn!(task = %self.attempt.task, %error, "cannot bring output to the disk yet");
+            let is_deleted = matches!(error, LogError::Deleted { .. });
+            if is_deleted || context.clock.monotonic() >= until || !context.pause(backoff.next(None)).await {
+                return;
+            }
+        }
+    }
+
+    /// Says what is missing at the end. Waits for room as long as there is none.
+    async fn store_dropped(&mut self) {
         let mut backoff = Backoff::new();
         while let Some((bytes, cause)) = self.dropped.take() {
             let item = PieceItem::Gap { bytes: Some(bytes), cause: cause.clone() };
@@ -236,11 +263,6 @@ impl Pump<'_> {
                     return;
                 }
             }
-        }
-        let Some(writer) = self.writer.take().filter(|_| self.attempt.last) else { return };
-        if let Err(error) = writer.seal().await {
-            tracing::warn!(task = %self.attempt.task, %error, "cannot seal a log yet");
-            self.attempt.context.seal(&self.attempt.task).await;
         }
     }
 }

@@ -57,6 +57,12 @@ impl LogWriter {
         lock(&self.shared.state).head.cursor(attempt).cloned()
     }
 
+    /// Returns when everything that was appended is on the disk, where a power cut leaves it. May be repeated.
+    pub async fn sync(&mut self) -> Result<(), LogError> {
+        let core = Arc::clone(&self.core);
+        self.gate.run(move || lock(&core).sync()).await
+    }
+
     /// Says that nothing follows: waits for the disk, then followers end. After an error the log is not sealed;
     /// [`crate::LogStore::seal`] tries again.
     pub async fn seal(self) -> Result<(), LogError> {
@@ -231,6 +237,20 @@ impl Core {
         self.shared.tell();
     }
 
+    fn sync(&self) -> Result<(), LogError> {
+        if lock(&self.shared.state).deleted {
+            return Err(self.shared.deleted_error());
+        }
+        let (Some((number, _)), Some(file)) = (self.end(), &self.file) else { return Ok(()) };
+        file.sync().map_err(LogError::io("sync", &self.shared.segment_path(number)))?;
+        self.sync_names()
+    }
+
+    fn sync_names(&self) -> Result<(), LogError> {
+        let (root, dir) = (self.parts.registry.root(), &self.shared.dir);
+        self.parts.disk.sync_dirs(root, dir).map_err(LogError::io("sync", dir))
+    }
+
     fn seal(&mut self) -> Result<(), LogError> {
         match self.planner() {
             Ok(planner) => self.store(planner.settled().finish())?,
@@ -247,9 +267,7 @@ impl Core {
         let path = disk::sealed_path(&self.shared.dir);
         let bytes = sidecar::encode(Sidecar::Sealed, &sealed)?;
         self.parts.disk.replace(&path, &bytes, true).map_err(LogError::io("write", &path))?;
-        let root = self.parts.registry.root();
-        let dir = &self.shared.dir;
-        self.parts.disk.sync_dirs(root, dir).map_err(LogError::io("sync", dir))?;
+        self.sync_names()?;
         lock(&self.shared.state).sealed = true;
         self.shared.tell();
         Ok(())

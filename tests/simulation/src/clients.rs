@@ -101,7 +101,8 @@ impl Visitor {
                 self.court.note(format_args!("client: {what}: done"));
             }
             Err(error) => {
-                let named = error.kind() != ErrorKind::Internal;
+                let set_aside = error.to_string().contains("was set aside");
+                let named = set_aside || error.kind() != ErrorKind::Internal;
                 self.court.holds(71, named, || format!("{what}: {error}"));
                 self.court.note(format_args!("client: {what}: {error}"));
             }
@@ -177,7 +178,7 @@ impl Visitor {
         if let Err(error) = &answer
             && error.kind() == ErrorKind::Invalid
         {
-            let problems = error.diagnostics();
+            let problems = error.diagnostics().first().map(|first| first.message.clone());
             self.court.holds(crate::court::DISK, false, || format!("a plan is not valid: {error} {problems:?}"));
         }
     }
@@ -313,7 +314,11 @@ fn to_read(entry: v1::LogEntry) -> Read {
         (false, _) => "out",
     };
     let gap = entry.gap.map(|gap| gap.bytes);
-    Read { attempt: entry.attempt, stream, data: entry.data, gap }
+    let mut data = entry.data;
+    if gap.is_none() && !entry.partial {
+        data.push(b'\n');
+    }
+    Read { attempt: entry.attempt, stream, data, gap }
 }
 
 /// How long a visitor waits for a server that is away before it gives up.

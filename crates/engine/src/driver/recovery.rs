@@ -69,6 +69,8 @@ pub(crate) async fn recover(inner: &Arc<Inner>) -> Result<()> {
         drivers.push(driver);
         replaced.push((by, replaces));
     }
+    // slots are held by all who had one before anybody is given what is left of them
+    drivers.iter().for_each(Driver::line_up);
     inner.hall.open_doors();
     for driver in drivers {
         let statuses = Arc::clone(&statuses);
@@ -213,7 +215,7 @@ async fn take_back(inner: &Inner, loaded: &[Loaded]) -> Result<()> {
     Ok(())
 }
 
-/// Gives a run its seat, its slots and its places in the lines back.
+/// Gives a run its seat, its slots and its place in the line of runs back.
 fn sit_down(inner: &Arc<Inner>, loaded: Loaded) -> (Driver, Vec<RunRef>) {
     let Loaded { stored, version, machine, .. } = loaded;
     let (handle, mailbox) = RunHandle::new(stored.run.id.clone(), stored.run.created);
@@ -225,10 +227,10 @@ fn sit_down(inner: &Arc<Inner>, loaded: Loaded) -> (Driver, Vec<RunRef>) {
     let item = item(&stored.run, &version.record.config);
     let replaces = inner.hall.seat_again(&handle, item, phase);
     for decision in machine.under_way() {
-        match decision {
-            Decision::Want(task) => inner.hall.wait_for_slot(&handle, task),
-            Decision::Start(task, _) if version.takes_slot(task) => inner.hall.hold_slot(&handle),
-            _ => {}
+        if let Decision::Start(task, _) = decision
+            && version.takes_slot(task)
+        {
+            inner.hall.hold_slot(&handle);
         }
     }
     let left: BTreeSet<u32> =
@@ -249,6 +251,15 @@ fn sit_down(inner: &Arc<Inner>, loaded: Loaded) -> (Driver, Vec<RunRef>) {
 }
 
 impl Driver {
+    /// Gives the tasks that waited for a slot their places in that line back.
+    fn line_up(&self) {
+        for decision in self.machine.under_way() {
+            if let Decision::Want(task) = decision {
+                self.inner.hall.wait_for_slot(&self.handle, task);
+            }
+        }
+    }
+
     /// Goes on where an earlier server stopped.
     async fn resume(mut self, statuses: &Statuses) {
         let mut step = self.step();

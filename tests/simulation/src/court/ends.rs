@@ -26,7 +26,7 @@ pub(super) fn judge(case: &mut Case, changes: &[Change], now: Duration) {
                 let ends = new.state.is_terminal() && old.as_ref().is_none_or(|old| !old.state.is_terminal());
                 if ends {
                     follows(case, (run, *place), new);
-                    in_time(case, run, new, now);
+                    in_time(case, new, now);
                 }
             }
             _ => {}
@@ -119,17 +119,13 @@ fn follows(case: &mut Case, (run, place): (&RunRef, u32), new: &TaskRunRecord) {
     }
 }
 
-/// No time limit of a task ends it before its time.
-fn in_time(case: &mut Case, run: &RunRef, new: &TaskRunRecord, now: Duration) {
+/// No time limit of a task ends it before its time. It covers an attempt from the moment at which that was recorded.
+fn in_time(case: &mut Case, new: &TaskRunRecord, now: Duration) {
     let (TaskState::TimedOut, Cause::Deadline(limit)) = (new.state, &new.cause) else { return };
-    let Some(view) = case.ledger.runs.get(run) else { return };
-    let last = new.attempts.last().and_then(|id| case.witness.tasks.get(id));
-    let began = last.map(|seen| seen.began);
-    let asked = last.and_then(|seen| seen.asked_to_stop).unwrap_or(now);
-    let ran = began.map(|began| asked.saturating_sub(began));
-    let _ = view;
-    if let Some(ran) = ran {
-        let (id, limit) = (&new.id, *limit);
-        case.tally.holds(37, ran + BREATH >= limit, || format!("{id} ran {ran:?} of {limit:?} before it was ended"));
-    }
+    let Some(last) = new.attempts.last() else { return };
+    let asked = case.witness.tasks.get(last).and_then(|seen| seen.asked_to_stop).unwrap_or(now);
+    let Some(intended) = case.intended_at.get(last) else { return };
+    let (ran, limit, id) = (asked.saturating_sub(*intended), *limit, &new.id);
+    let late = ran + BREATH >= limit;
+    case.tally.holds(37, late, || format!("{id} had {ran:?} of {limit:?} before it was ended"));
 }

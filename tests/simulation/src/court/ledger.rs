@@ -65,7 +65,12 @@ impl Ledger {
     /// Takes a batch in, and answers what it changed.
     pub fn apply(&mut self, batch: &Batch) -> Vec<Change> {
         self.commits += 1;
-        batch.writes.iter().filter_map(|write| self.write(write)).collect()
+        // a run before what belongs to it, whatever the order within the batch
+        let is_run = |write: &&Write| write.key().starts_with(family::RUN.as_bytes());
+        let (mut runs, rest): (Vec<_>, Vec<_>) = batch.writes.iter().partition(is_run);
+        // newer runs have smaller keys
+        runs.sort_by(|a, b| b.key().cmp(a.key()));
+        runs.into_iter().chain(rest).filter_map(|write| self.write(write)).collect()
     }
 
     fn write(&mut self, write: &Write) -> Option<Change> {

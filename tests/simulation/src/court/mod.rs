@@ -45,6 +45,8 @@ pub struct Case {
     pub trace: Vec<String>,
     /// The newest life that took the state over.
     newest_life: u32,
+    /// When each attempt was first on disk, by monotonic time.
+    pub intended_at: BTreeMap<AttemptId, std::time::Duration>,
     /// When each attempt's end was committed, by monotonic time.
     pub ended_at: BTreeMap<AttemptId, std::time::Duration>,
     /// The greatest run number of each pipeline.
@@ -148,7 +150,7 @@ impl Court {
         self.learn_versions().await;
         let mut case = self.case();
         let before = case.tally.broken.len();
-        progress::judge(&mut case, &changes, now);
+        progress::judge(&mut case, &changes);
         starts::judge(&mut case, &changes, now);
         ends::judge(&mut case, &changes, now);
         case.tell(&changes, now, life);

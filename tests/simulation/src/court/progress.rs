@@ -1,7 +1,6 @@
 //! The laws about changes of runs, tasks and events.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use gofer_types::{
     Cause, EventKind, RunRecord, RunRef, RunState, TaskRunRecord, TaskState, VersionRecord,
@@ -10,11 +9,11 @@ use gofer_types::{
 use super::{Case, Change, Tally};
 
 /// Judges what a commit changed.
-pub(super) fn judge(case: &mut Case, changes: &[Change], now: Duration) {
-    let _ = now;
+pub(super) fn judge(case: &mut Case, changes: &[Change]) {
+    let begin: BTreeSet<RunRef> = changes.iter().filter_map(begins).collect();
     for change in changes {
         match change {
-            Change::Run(old, new) => run(case, old.as_deref(), new),
+            Change::Run(old, new) => run(case, old.as_deref(), new, &begin),
             Change::Task(_, _, old, new) => task(case, old.as_deref(), new),
             Change::Gone(old) => {
                 let ended = old.state.is_terminal();
@@ -31,6 +30,13 @@ pub(super) fn judge(case: &mut Case, changes: &[Change], now: Duration) {
     }
 }
 
+/// The run that begins to run by this change.
+fn begins(change: &Change) -> Option<RunRef> {
+    let Change::Run(old, new) = change else { return None };
+    let waited = old.as_ref().is_none_or(|old| old.state == RunState::Queued);
+    (waited && new.state == RunState::Running).then(|| new.id.clone())
+}
+
 fn subject(change: &Change) -> Option<&RunRef> {
     match change {
         Change::Run(_, new) => Some(&new.id),
@@ -39,7 +45,10 @@ fn subject(change: &Change) -> Option<&RunRef> {
     }
 }
 
-fn run(case: &mut Case, old: Option<&RunRecord>, new: &RunRecord) {
+fn run(case: &mut Case, old: Option<&RunRecord>, new: &RunRecord, begin: &BTreeSet<RunRef>) {
+    if begin.contains(&new.id) {
+        admitted(case, new, begin);
+    }
     let Some(old) = old else { return born(case, new) };
     let id = &new.id;
     if old.state.is_terminal() {
@@ -53,9 +62,6 @@ fn run(case: &mut Case, old: Option<&RunRecord>, new: &RunRecord) {
         case.tally.holds(10, allowed, || format!("{id}: {} becomes {}", old.state, new.state));
     }
     case.tally.holds(65, old.version == new.version, || format!("{id} changes its version"));
-    if old.state == RunState::Queued && new.state == RunState::Running {
-        admitted(case, new);
-    }
     let times = [Some(new.created), new.started, new.ended];
     let times: Vec<_> = times.into_iter().flatten().collect();
     if new.state.is_terminal() && !case.wall_jumped {
@@ -70,18 +76,19 @@ fn born(case: &mut Case, new: &RunRecord) {
     case.tally.holds(14, id.run.0 > newest, || format!("{id} comes behind number {newest}"));
     let disabled = case.ledger.pipelines.get(&id.pipeline).is_some_and(|pipeline| !pipeline.enabled);
     case.tally.holds(39, !disabled, || format!("{id} is of a disabled pipeline"));
-    if new.state == RunState::Running {
-        admitted(case, new);
-    }
 }
 
-/// A run begins to run.
-fn admitted(case: &mut Case, new: &RunRecord) {
-    let parallelism = case.ledger.config(new).map_or(0, |config| config.parallelism);
+/// A run begins to run, in a commit in which others may begin, too.
+fn admitted(case: &mut Case, new: &RunRecord, beside: &BTreeSet<RunRef>) {
+    let parallelism = |of: &RunRecord| case.ledger.config(of).map_or(0, |config| config.parallelism) as usize;
     let alive = |of: &RunRecord| of.state == RunState::Running && !case.damaged.contains(&of.id);
     let running: Vec<&RunRecord> =
         case.ledger.runs.values().map(|view| &view.record).filter(|of| alive(of)).collect();
-    let in_pipeline = running.iter().filter(|of| of.id.pipeline == new.id.pipeline).count();
+    let own = parallelism(new);
+    // of those that begin with it, the ones with a greater limit or none may have come behind it
+    let counts = |of: &&&RunRecord| !beside.contains(&of.id) || (parallelism(of) > 0 && parallelism(of) <= own);
+    let of_pipeline = running.iter().filter(|of| of.id.pipeline == new.id.pipeline);
+    let in_pipeline = of_pipeline.filter(|of| of.id == new.id || counts(of)).count();
     let namespace = &new.id.pipeline.namespace;
     let whole = |of: &&&RunRecord| of.parent.is_none();
     let in_namespace =
@@ -89,11 +96,11 @@ fn admitted(case: &mut Case, new: &RunRecord) {
     let on_server = running.iter().filter(whole).count();
     let (server, each, _) = case.limits;
     let counts = format!("{in_pipeline} of its pipeline, {in_namespace} of its namespace, {on_server} in all");
-    let within = (parallelism == 0 || in_pipeline <= parallelism as usize)
+    let within = (own == 0 || in_pipeline <= own)
         && (new.parent.is_some() || (in_namespace <= each && on_server <= server));
     let first = overtaken(case, new);
     let id = &new.id;
-    case.tally.holds(32, within, || format!("{id} runs beside {counts}; parallelism {parallelism}"));
+    case.tally.holds(32, within, || format!("{id} runs beside {counts}; parallelism {own}"));
     case.tally.holds(33, first.is_none(), || format!("{id} overtakes {first:?}"));
 }
 

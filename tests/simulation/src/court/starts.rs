@@ -14,6 +14,7 @@ pub(super) fn judge(case: &mut Case, changes: &[Change], now: Duration) {
     for change in changes {
         let Change::Attempt(run, place, old, new) = change else { continue };
         if old.is_none() {
+            case.intended_at.insert(new.id.clone(), now);
             intended(case, (run, *place), new, now);
         }
         if new.exit.is_some() && old.as_ref().is_none_or(|old| old.exit.is_none()) {

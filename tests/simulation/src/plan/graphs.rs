@@ -3,13 +3,19 @@
 use super::{Does, PipelinePlan, RetryPlan, TaskPlan};
 use crate::chance::Dice;
 
-/// Pipelines that start none but later ones, so that no run waits for itself.
+/// Pipelines that start none but those before them, so that no run waits for itself.
 pub(super) fn pipelines(dice: &mut Dice) -> Vec<PipelinePlan> {
     let count = dice.between(1, 4);
-    (0..count).map(|number| pipeline(dice, number, count)).collect()
+    let mut all: Vec<PipelinePlan> = Vec::new();
+    for number in (0..count).rev() {
+        let later = all.last().map(|later| (later.namespace.clone(), later.id.clone()));
+        let pipeline = pipeline(dice, number, later.as_ref());
+        all.push(pipeline);
+    }
+    all
 }
 
-fn pipeline(dice: &mut Dice, number: u64, count: u64) -> PipelinePlan {
+fn pipeline(dice: &mut Dice, number: u64, child: Option<&(String, String)>) -> PipelinePlan {
     let size = match dice.below(200) {
         0 => dice.between(50, 120),
         1..=30 => dice.between(8, 20),
@@ -19,7 +25,7 @@ fn pipeline(dice: &mut Dice, number: u64, count: u64) -> PipelinePlan {
     let mut tasks: Vec<TaskPlan> = Vec::new();
     for at in 0..size {
         let parents = parents(dice, &tasks, u32::try_from(density).unwrap_or(0));
-        tasks.push(task(dice, at, parents, (number + 1 < count).then(|| format!("p{}", number + 1))));
+        tasks.push(task(dice, at, parents, child));
     }
     PipelinePlan {
         id: format!("p{number}"),
@@ -41,11 +47,16 @@ fn parents(dice: &mut Dice, tasks: &[TaskPlan], density: u32) -> Vec<(String, St
     chosen.into_iter().map(with).collect()
 }
 
-fn task(dice: &mut Dice, at: u64, parents: Vec<(String, String)>, child: Option<String>) -> TaskPlan {
+fn task(
+    dice: &mut Dice,
+    at: u64,
+    parents: Vec<(String, String)>,
+    child: Option<&(String, String)>,
+) -> TaskPlan {
     let id = format!("t{at}");
     let does = match (dice.below(40), child) {
         (0, _) => Does::Ask(u32::try_from(dice.between(300, 400)).unwrap_or(300)),
-        (1 | 2, Some(child)) => Does::Run(child),
+        (1 | 2, Some((namespace, id))) => Does::Run(namespace.clone(), id.clone()),
         _ => Does::Script(script(dice, &id)),
     };
     let scripted = matches!(does, Does::Script(_));

@@ -121,8 +121,8 @@ pub enum Does {
     Script(String),
     /// It waits for somebody's answer, so many seconds at most.
     Ask(u32),
-    /// It is a run of another pipeline.
-    Run(String),
+    /// It is a run of another pipeline: its namespace and id.
+    Run(String, String),
 }
 
 impl Default for Does {

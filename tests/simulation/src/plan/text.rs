@@ -32,7 +32,9 @@ impl TaskPlan {
             Does::Ask(seconds) => {
                 line(text, format_args!("approval {{\nmessage = \"well?\"\nexpires = \"{seconds}s\"\n}}"));
             }
-            Does::Run(pipeline) => line(text, format_args!("pipeline {{\nid = \"{pipeline}\"\n}}")),
+            Does::Run(namespace, id) => {
+                line(text, format_args!("pipeline {{\nid = \"{id}\"\nnamespace = \"{namespace}\"\n}}"));
+            }
         }
         if !self.parents.is_empty() {
             let parents: Vec<String> =

@@ -13,7 +13,7 @@ use gofer_object_store::ObjectStore;
 use gofer_objects::Objects;
 use gofer_storage::Storage;
 use gofer_storage::fake::{Defect, FakeStorage, FaultPlan};
-use gofer_types::SchedulerName;
+use gofer_types::{SchedulerName, Span};
 
 use super::life::{Appointment, Life};
 use super::{SimScheduler, SimStorage, World, owner};
@@ -98,7 +98,10 @@ impl World {
         log_disk: FakeLogDisk,
     ) -> Result<Process, String> {
         let clock = Arc::clone(&self.clock) as Arc<dyn Clock>;
-        let server = serve_in_process(engine.clone(), ServeOptions::new("simulated", "nowhere", clock));
+        let mut served = ServeOptions::new("simulated", "nowhere", clock);
+        // short limits make short histories
+        served.pipeline_limits.timeout_min = Span::from_secs(1);
+        let server = serve_in_process(engine.clone(), served);
         let options = ClientOptions { actor: Some("ada".to_owned()), ..ClientOptions::default() };
         let client = Client::in_process(server.dialer(), options).await.map_err(|error| error.to_string())?;
         let life = Arc::clone(&storage.life);
