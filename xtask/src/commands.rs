@@ -14,6 +14,9 @@ pub(crate) fn test(args: &[String]) -> Result<(), String> {
     };
     run(locked(cargo(&["build", "--package", "gofer"])))?;
     let runner = tests(filter)?;
+    if filter.is_none() {
+        crate::suites::budget()?;
+    }
     println!(
         "xtask test: ok ({runner}{})",
         filter.map_or_else(String::new, |filter| format!(", filter {filter}"))

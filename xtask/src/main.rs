@@ -11,6 +11,7 @@
 mod check;
 mod commands;
 mod process;
+mod suites;
 mod tree;
 
 use std::process::ExitCode;
@@ -22,8 +23,10 @@ Usage: cargo xtask COMMAND [ARGS]
 
   dev [ARGS]             build gofer and run `gofer dev examples/hello ARGS`
   check [PART]...        everything that needs no test run; no PART means all of them
-  test [FILTER]          build gofer, then all tests, or those whose name contains FILTER
+  test [FILTER]          build gofer, then all tests, and without a FILTER the simulation and the crash suites, too
   ci                     check, then test: what CI runs
+  sim [ARGS]             build the simulation and run it; --seed N replays a history, --minimise shortens one, --help tells all
+  soak --minutes N       the simulation and the crash suites with new seeds, for so long
   bench [PART ..]        build for release and run the benchmarks; --repeat N, --quick, --json FILE
   help                   this text
 
@@ -49,7 +52,8 @@ fn main() -> ExitCode {
 }
 
 fn run(command: &str, args: &[String]) -> Result<(), String> {
-    let asks_for_help = args.iter().any(|arg| arg == "--help" || arg == "-h") && command != "dev";
+    let asks_for_help =
+        args.iter().any(|arg| arg == "--help" || arg == "-h") && command != "dev" && command != "sim";
     match command {
         "help" | "--help" | "-h" => help(),
         _ if asks_for_help => help(),
@@ -57,6 +61,8 @@ fn run(command: &str, args: &[String]) -> Result<(), String> {
         "test" => commands::test(args),
         "ci" => check::run(&[]).and_then(|()| commands::test(&[])),
         "dev" => commands::dev(args),
+        "sim" => suites::sim(args),
+        "soak" => suites::soak(args),
         "bench" => commands::bench(args),
         _ => Err(format!("there is no command `{command}`; see `cargo xtask help`")),
     }

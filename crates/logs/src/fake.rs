@@ -89,7 +89,11 @@ impl FakeLogDisk {
     /// Errors: `StorageFull` while it is.
     fn ensure_room(&self) -> io::Result<()> {
         self.ensure_alive()?;
-        if self.platter.full.load(Ordering::Acquire) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        if self.platter.full.load(Ordering::Acquire) {
+            Err(io::ErrorKind::StorageFull.into())
+        } else {
+            Ok(())
+        }
     }
 }
 

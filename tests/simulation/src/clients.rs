@@ -1,7 +1,6 @@
 //! What clients do, through the API as people's programs do: each call is one act, and what it was told is remembered.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::StreamExt;
 use gofer_client::{Client, ClientError, ErrorKind};
@@ -77,6 +76,8 @@ impl Visitor {
             Act::Watch { run } => self.watch(run).await,
             Act::Follow => self.follow().await,
             Act::DeleteLogs { run } => self.delete_logs(run).await,
+            Act::Put { pipeline, key } => self.put(pipeline, key).await,
+            Act::Get { pipeline, key } => self.get(pipeline, key).await,
             _ => {}
         }
     }
@@ -133,13 +134,16 @@ impl Visitor {
     async fn cancel(&self, place: usize, force: bool) {
         let Some(run) = self.chosen(place) else { return };
         let before = self.court.case().ledger.runs.get(&run).map(|view| view.record.state);
-        let request = v1::CancelRunRequest { run: Some(run_to_proto(&run)), reason: "no more".to_owned(), force };
+        let request =
+            v1::CancelRunRequest { run: Some(run_to_proto(&run)), reason: "no more".to_owned(), force };
         let answer = self.client.cancel_run(request).await;
         self.judge(&format!("cancel {run}, force {force}"), &answer);
         let Ok(answer) = answer else { return };
         let mut case = self.court.case();
         if before.is_some_and(RunState::is_terminal) {
-            case.tally.holds(36, answer.already_ended, || format!("{run} had ended, and the cancel does not say so"));
+            case.tally.holds(36, answer.already_ended, || {
+                format!("{run} had ended, and the cancel does not say so")
+            });
         }
         let Some(view) = case.ledger.runs.get(&run) else { return };
         let recorded = view.record.cancel.is_some() || answer.already_ended;
@@ -179,7 +183,8 @@ impl Visitor {
             && error.kind() == ErrorKind::Invalid
         {
             let problems = error.diagnostics().first().map(|first| first.message.clone());
-            self.court.holds(crate::court::DISK, false, || format!("a plan is not valid: {error} {problems:?}"));
+            self.court
+                .holds(crate::court::DISK, false, || format!("a plan is not valid: {error} {problems:?}"));
         }
     }
 
@@ -195,7 +200,8 @@ impl Visitor {
         let asking = {
             let case = self.court.case();
             let config = case.ledger.runs.get(&run).and_then(|view| case.ledger.config(&view.record));
-            let asks = |task: &&gofer_types::Task| matches!(task.action, gofer_types::pipeline::Action::Approval(_));
+            let asks =
+                |task: &&gofer_types::Task| matches!(task.action, gofer_types::pipeline::Action::Approval(_));
             config.and_then(|config| config.tasks.iter().find(asks)).map(|task| task.id.to_string())
         };
         let Some(task) = asking else { return };
@@ -222,10 +228,14 @@ impl Visitor {
         let before = self.court.case().claims.told.get(&run).copied();
         let answer = self.client.get_run(v1::GetRunRequest { run: Some(run_to_proto(&run)) }).await;
         self.learn(&run, before, answer.ok().and_then(|answer| answer.run).as_ref());
-        let request = v1::ExplainRunRequest { run: Some(run_to_proto(&run)), ..v1::ExplainRunRequest::default() };
+        let request =
+            v1::ExplainRunRequest { run: Some(run_to_proto(&run)), ..v1::ExplainRunRequest::default() };
         let explained = self.client.explain_run(request).await;
         self.judge(&format!("explain {run}"), &explained);
-        let lists = self.client.list_runs(v1::ListRunsRequest { active: true, ..v1::ListRunsRequest::default() }).await;
+        let lists = self
+            .client
+            .list_runs(v1::ListRunsRequest { active: true, ..v1::ListRunsRequest::default() })
+            .await;
         self.judge("list the active runs", &lists);
     }
 
@@ -290,11 +300,8 @@ impl Visitor {
         run: &RunRef,
         follow: bool,
     ) -> Option<std::collections::BTreeMap<String, Vec<Read>>> {
-        let request = v1::ReadLogsRequest {
-            run: Some(run_to_proto(run)),
-            follow,
-            ..v1::ReadLogsRequest::default()
-        };
+        let request =
+            v1::ReadLogsRequest { run: Some(run_to_proto(run)), follow, ..v1::ReadLogsRequest::default() };
         let mut pages = self.client.read_logs(request).await.ok()?;
         let mut read: std::collections::BTreeMap<String, Vec<Read>> = std::collections::BTreeMap::new();
         while let Some(page) = pages.next().await {
@@ -313,13 +320,10 @@ fn to_read(entry: v1::LogEntry) -> Read {
         (false, v1::LogStream::Err) => "err",
         (false, _) => "out",
     };
-    let gap = entry.gap.map(|gap| gap.bytes);
+    let gap = entry.gap.map(|gap| (gap.bytes, gap.cause));
     let mut data = entry.data;
     if gap.is_none() && !entry.partial {
         data.push(b'\n');
     }
     Read { attempt: entry.attempt, stream, data, gap }
 }
-
-/// How long a visitor waits for a server that is away before it gives up.
-pub const PATIENCE: Duration = Duration::from_secs(30);

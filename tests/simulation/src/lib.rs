@@ -9,9 +9,11 @@
 //! A seed replays byte for byte: one thread, virtual time, and random bytes that come from the seed (`gofer-tests-chance`).
 
 pub mod chance;
+pub mod child;
 pub mod clients;
 pub mod court;
 pub mod minimise;
+mod objects;
 pub mod plan;
 pub mod play;
 pub mod report;

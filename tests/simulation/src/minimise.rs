@@ -3,8 +3,8 @@
 //! Steps, then pipelines' tasks, then kinds of faults; halves first, then single ones (the delta debugging of Zeller and
 //! Hildebrandt, 2002, without its complements).
 
+use crate::child::play_apart;
 use crate::plan::{Plan, SchedulerFaults, StorageFaults};
-use crate::play::play;
 
 /// The law that a broken line names.
 #[must_use]
@@ -14,11 +14,12 @@ pub fn law(line: &str) -> &str {
 
 /// Makes a failing plan shorter; `tried` hears of each attempt. Plans that do not fail are answered as they are.
 pub fn minimise(plan: &Plan, mut tried: impl FnMut(&Plan, bool)) -> Plan {
-    let Some(first) = play(plan).tally.broken.first().map(|line| law(line).to_owned()) else {
+    let broken_by = |plan: &Plan| play_apart(plan).map(|summary| summary.tally.broken).unwrap_or_default();
+    let Some(first) = broken_by(plan).first().map(|line| law(line).to_owned()) else {
         return plan.clone();
     };
     let mut fails = |candidate: &Plan| {
-        let broken = play(candidate).tally.broken;
+        let broken = broken_by(candidate);
         let same = broken.iter().any(|line| law(line) == first);
         tried(candidate, same);
         same

@@ -11,9 +11,10 @@ use gofer_backend::Clock;
 use gofer_records::keys;
 use gofer_storage::fake::FakeStorage;
 use gofer_storage::{Batch, Storage};
+use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
-use crate::chance::Dice;
+use crate::chance::{Dice, keyed};
 use crate::clients::Visitor;
 use crate::court::{Tally, judge};
 use crate::plan::{Act, CHAOS, Plan};
@@ -28,12 +29,19 @@ const STARTS: u32 = 20;
 /// What became of a history.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// The laws.
-    pub tally: Tally,
+    /// In figures.
+    pub summary: Summary,
     /// What happened, a line for each thing.
     pub trace: Vec<String>,
+}
+
+/// What became of a history, in figures.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The laws.
+    pub tally: Tally,
     /// How often each fault struck.
-    pub struck: BTreeMap<&'static str, u64>,
+    pub struck: BTreeMap<String, u64>,
     /// How many runs there were.
     pub runs: u64,
     /// How many tasks began.
@@ -44,6 +52,16 @@ pub struct Outcome {
     pub lives: u64,
     /// How long it took, by its own clock.
     pub lasted: Duration,
+    /// A number that belongs to all that happened: another history has another one.
+    pub digest: u64,
+}
+
+impl Summary {
+    /// Of a history that came to no verdict.
+    #[must_use]
+    pub fn broken(why: String) -> Self {
+        Self { tally: Tally { broken: vec![why], ..Tally::default() }, ..Self::default() }
+    }
 }
 
 /// Plays a history on a thread of its own, which is given the seed.
@@ -70,8 +88,8 @@ pub fn play(plan: &Plan) -> Outcome {
 fn crashed(panic: &(dyn std::any::Any + Send)) -> Outcome {
     let text = panic.downcast_ref::<String>().cloned();
     let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-    let broken = vec![format!("panic: {}", text.unwrap_or_default())];
-    Outcome { tally: Tally { broken, ..Tally::default() }, ..Outcome::default() }
+    let summary = Summary::broken(format!("panic: {}", text.unwrap_or_default()));
+    Outcome { summary, ..Outcome::default() }
 }
 
 /// A history that goes on.
@@ -85,6 +103,8 @@ struct Play {
     dies: Option<Appointment>,
     dice: Dice,
     visitors: JoinSet<()>,
+    /// What ends by itself after a while.
+    timers: JoinSet<()>,
 }
 
 #[expect(clippy::expect_used, reason = "without a place for files there is nothing to tell")]
@@ -98,6 +118,7 @@ async fn history(plan: Arc<Plan>) -> Outcome {
         begins: Duration::ZERO,
         dies: None,
         visitors: JoinSet::new(),
+        timers: JoinSet::new(),
     };
     play.prepare().await;
     play.chaos().await;
@@ -116,16 +137,20 @@ async fn history(plan: Arc<Plan>) -> Outcome {
 
 fn outcome(world: &World) -> Outcome {
     let mut case = world.court.case();
-    Outcome {
-        trace: std::mem::take(&mut case.trace),
+    let trace = std::mem::take(&mut case.trace);
+    let digest = trace.iter().fold(0, |digest, line| keyed(digest, line, 0));
+    let struck = world.weather.all_struck();
+    let summary = Summary {
         runs: case.ledger.runs.len() as u64,
         tasks: case.witness.tasks.len() as u64,
         commits: case.ledger.commits,
         lives: world.lives(),
         lasted: world.clock.monotonic(),
-        struck: world.weather.all_struck(),
+        struck: struck.into_iter().map(|(name, times)| (name.to_owned(), times)).collect(),
         tally: std::mem::take(&mut case.tally),
-    }
+        digest,
+    };
+    Outcome { summary, trace }
 }
 
 impl Play {
@@ -243,7 +268,8 @@ impl Play {
         match *act {
             Act::Crash { power, down, again } => {
                 weather.struck(if power { "power cut" } else { "kill" });
-                self.dies = (again > 0).then_some(Appointment { commits: again, behind: self.dice.per_mille(500) });
+                self.dies =
+                    (again > 0).then_some(Appointment { commits: again, behind: self.dice.per_mille(500) });
                 self.kill(power, down);
             }
             Act::CrashAtCommit { nth, behind } => {
@@ -276,6 +302,10 @@ impl Play {
                 tokio::time::advance(millis(span)).await;
             }
             Act::Damage { run } => self.damage(run).await,
+            Act::Leave => {
+                weather.struck("clients go away");
+                self.visitors.abort_all();
+            }
             ref other => {
                 if let Some(visitor) = self.visitor() {
                     self.visitors.spawn(visitor.act(other.clone()));
@@ -308,7 +338,7 @@ impl Play {
         self.world.court.case().logs_disturbed = true;
         self.world.log_disk.set_full(true);
         let world = Arc::clone(&self.world);
-        self.visitors.spawn(async move {
+        self.timers.spawn(async move {
             world.clock.sleep_until(world.clock.monotonic() + span).await;
             world.log_disk.set_full(false);
         });

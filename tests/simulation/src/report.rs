@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::court::{EXPLAINED, LAWS, Tally};
-use crate::play::Outcome;
+use crate::play::Summary;
 
 /// Many histories.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ pub struct Report {
     /// All laws.
     pub tally: Tally,
     /// All faults.
-    pub struck: BTreeMap<&'static str, u64>,
+    pub struck: BTreeMap<String, u64>,
     /// Runs, tasks, commits and processes.
     pub totals: [u64; 4],
     /// How much time went by in them.
@@ -28,20 +28,20 @@ pub struct Report {
 
 impl Report {
     /// Takes in a history.
-    pub fn add(&mut self, seed: u64, outcome: &Outcome) {
+    pub fn add(&mut self, seed: u64, summary: &Summary) {
         self.histories += 1;
-        if let Some(first) = outcome.tally.broken.first() {
+        if let Some(first) = summary.tally.broken.first() {
             self.failed.insert(seed, first.clone());
         }
-        self.tally.absorb(&outcome.tally);
-        for (name, times) in &outcome.struck {
-            *self.struck.entry(name).or_default() += times;
+        self.tally.absorb(&summary.tally);
+        for (name, times) in &summary.struck {
+            *self.struck.entry(name.clone()).or_default() += times;
         }
-        let these = [outcome.runs, outcome.tasks, outcome.commits, outcome.lives];
+        let these = [summary.runs, summary.tasks, summary.commits, summary.lives];
         for (total, this) in self.totals.iter_mut().zip(these) {
             *total += this;
         }
-        self.lasted += outcome.lasted;
+        self.lasted += summary.lasted;
     }
 
     /// Takes in another report.
@@ -80,7 +80,10 @@ impl fmt::Display for Report {
         writeln!(f, "histories       {}", self.histories)?;
         writeln!(f, "violations      {}", self.failed.len())?;
         writeln!(f, "played twice    {}, of these different {}", self.repeated.0, self.repeated.1)?;
-        writeln!(f, "in them         {runs} runs, {tasks} tasks begun, {commits} commits, {lives} processes")?;
+        writeln!(
+            f,
+            "in them         {runs} runs, {tasks} tasks begun, {commits} commits, {lives} processes"
+        )?;
         writeln!(f, "their time      {days} days")?;
         writeln!(f, "\nfaults that struck")?;
         for (name, times) in &self.struck {

@@ -3,12 +3,16 @@
 use super::Violations;
 use crate::house::House;
 
+/// The one crate with lints of its own: it takes the place of a function of the C library (ADR 0025).
+const OWN_LINTS: &str = "gofer-tests-chance";
+
 /// Every version, edition and lint comes from the workspace.
 #[must_use]
 pub fn manifests_inherit(house: &House) -> Violations {
     let of = |room: &crate::house::Room| {
         let name = room.name.clone();
-        let own = room.not_inherited.clone().into_iter();
+        let excused = name == OWN_LINTS;
+        let own = room.not_inherited.clone().into_iter().filter(move |field| !(excused && field == "lints"));
         own.map(move |field| format!("{name} does not inherit {field}"))
     };
     house.rooms.iter().flat_map(of).collect()
@@ -38,6 +42,15 @@ mod tests {
         let mut odd = room("gofer-a", &[]);
         odd.not_inherited = vec!["lints".to_owned()];
         assert_eq!(manifests_inherit(&house(vec![odd])), ["gofer-a does not inherit lints"]);
+    }
+
+    #[test]
+    fn the_one_crate_with_lints_of_its_own_inherits_all_else() {
+        let mut own = room("gofer-tests-chance", &[]);
+        own.not_inherited = vec!["lints".to_owned()];
+        assert!(manifests_inherit(&house(vec![own.clone()])).is_empty());
+        own.not_inherited = vec!["version".to_owned()];
+        assert_eq!(manifests_inherit(&house(vec![own])).len(), 1);
     }
 
     #[test]

@@ -14,8 +14,8 @@ pub struct Read {
     pub stream: &'static str,
     /// What it holds.
     pub data: Vec<u8>,
-    /// The missing bytes, if it is a gap: `None` inside for an unknown number.
-    pub gap: Option<Option<u64>>,
+    /// If it is a gap: the missing bytes, `None` for an unknown number, and why.
+    pub gap: Option<(Option<u64>, String)>,
 }
 
 /// What clients did, and what they were told.
@@ -37,6 +37,10 @@ pub struct Claims {
     pub output_deleted: std::collections::BTreeSet<RunRef>,
     /// Which pipelines were said to be disabled, since when.
     pub disabled: BTreeMap<PipelineRef, u64>,
+    /// The objects that were acknowledged, by scope and key; `None` while it is not known what is there.
+    pub objects: BTreeMap<(String, String), Option<Vec<u8>>>,
+    /// Which call put each of them last.
+    pub puts: BTreeMap<(String, String), u64>,
     /// Calls so far, and their places in the one order.
     pub order: u64,
 }

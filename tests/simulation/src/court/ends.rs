@@ -26,7 +26,7 @@ pub(super) fn judge(case: &mut Case, changes: &[Change], now: Duration) {
                 let ends = new.state.is_terminal() && old.as_ref().is_none_or(|old| !old.state.is_terminal());
                 if ends {
                     follows(case, (run, *place), new);
-                    in_time(case, new, now);
+                    in_time(case, run, new, now);
                 }
             }
             _ => {}
@@ -50,7 +50,8 @@ fn truth(case: &mut Case, run: &RunRef, new: &AttemptRecord, exit: &Cause) {
         Cause::CannotStart(_) => seen.is_none(),
         _ => true,
     };
-    let what = || format!("{id}: recorded {exit:?}, really {really:?}, cancelled {by_us}, seen {}", seen.is_some());
+    let what =
+        || format!("{id}: recorded {exit:?}, really {really:?}, cancelled {by_us}, seen {}", seen.is_some());
     case.tally.holds(12, true_to_it, what);
     if case.lived_through.contains(id) {
         let what = || format!("{id} ran at a crash: recorded {exit:?}, really {really:?}");
@@ -66,7 +67,8 @@ fn follows(case: &mut Case, (run, place): (&RunRef, u32), new: &TaskRunRecord) {
     let id = &new.id;
     if new.state == TaskState::Skipped {
         let config = case.ledger.config(&view.record);
-        let wanted = config.and_then(|config| config.tasks.iter().find(|of| of.id.as_str() == id.task.base()));
+        let wanted =
+            config.and_then(|config| config.tasks.iter().find(|of| of.id.as_str() == id.task.base()));
         let broken = wanted.is_some_and(|task| {
             task.depends_on.iter().any(|(parent, condition)| {
                 view.tasks.values().any(|of| {
@@ -83,7 +85,6 @@ fn follows(case: &mut Case, (run, place): (&RunRef, u32), new: &TaskRunRecord) {
         return;
     }
     let cancelled = view.record.cancel.is_some();
-    let late = matches!(view.record.cause, Cause::RunDeadline(_));
     let fits = match (new.state, &new.cause) {
         (TaskState::Succeeded, Cause::ExitCode(0)) => exit == Some(&Cause::ExitCode(0)),
         (TaskState::Succeeded, cause) => {
@@ -102,7 +103,7 @@ fn follows(case: &mut Case, (run, place): (&RunRef, u32), new: &TaskRunRecord) {
         }
         (TaskState::Cancelled, cause) => cancelled || matches!(cause, Cause::ChildRun { .. }),
         (TaskState::TimedOut, cause) => {
-            matches!(cause, Cause::Deadline(_) | Cause::ChildRun { .. }) || late
+            matches!(cause, Cause::Deadline(_) | Cause::RunDeadline(_) | Cause::ChildRun { .. })
         }
         _ => false,
     };
@@ -115,17 +116,26 @@ fn follows(case: &mut Case, (run, place): (&RunRef, u32), new: &TaskRunRecord) {
         _ => false,
     };
     if last.is_some() {
-        case.tally.holds(12, consistent, || format!("{id}: exit code {:?}, its attempt {exit:?}", new.exit_code));
+        case.tally
+            .holds(12, consistent, || format!("{id}: exit code {:?}, its attempt {exit:?}", new.exit_code));
     }
 }
 
-/// No time limit of a task ends it before its time. It covers an attempt from the moment at which that was recorded.
-fn in_time(case: &mut Case, new: &TaskRunRecord, now: Duration) {
-    let (TaskState::TimedOut, Cause::Deadline(limit)) = (new.state, &new.cause) else { return };
-    let Some(last) = new.attempts.last() else { return };
-    let asked = case.witness.tasks.get(last).and_then(|seen| seen.asked_to_stop).unwrap_or(now);
-    let Some(intended) = case.intended_at.get(last) else { return };
-    let (ran, limit, id) = (asked.saturating_sub(*intended), *limit, &new.id);
-    let late = ran + BREATH >= limit;
-    case.tally.holds(37, late, || format!("{id} had {ran:?} of {limit:?} before it was ended"));
+/// No time limit ends a task before its time. That of an attempt counts from the moment at which it was recorded, that of a run
+/// from its beginning.
+fn in_time(case: &mut Case, run: &RunRef, new: &TaskRunRecord, now: Duration) {
+    let last = new.attempts.last();
+    let (limit, since) = match (new.state, &new.cause) {
+        (TaskState::TimedOut, Cause::Deadline(limit)) => {
+            (*limit, last.and_then(|last| case.intended_at.get(last)))
+        }
+        (TaskState::TimedOut, Cause::RunDeadline(limit)) => (*limit, case.began_at.get(run)),
+        _ => return,
+    };
+    let Some((since, life)) = since.copied() else { return };
+    let asked = last.and_then(|last| case.witness.tasks.get(last)).and_then(|seen| seen.asked_to_stop);
+    let had = asked.unwrap_or(now).saturating_sub(since);
+    let late = had + BREATH >= limit || case.by_the_wall(life);
+    let id = &new.id;
+    case.tally.holds(37, late, || format!("{id} had {had:?} of {limit:?} before it was ended"));
 }

@@ -50,7 +50,7 @@ fn ended(case: &mut Case, answers: &Answers) {
         tally.holds(25, refused || known, || format!("{id} is damaged: {:?}", answers.refused.get(id)));
     }
     let dense = answers.events.windows(2).all(|pair| pair[1] == pair[0] + 1);
-    let whole = answers.events.last().copied().unwrap_or(0) == answers.status.last_event;
+    let whole = answers.events.last().copied().unwrap_or(0) >= answers.status.last_event;
     let (first, last) = (answers.events.first(), answers.events.last());
     let said = answers.status.last_event;
     tally.holds(29, dense && whole, || format!("events {first:?} to {last:?} of {said}, dense {dense}"));
@@ -93,18 +93,18 @@ fn counts(case: &mut Case, answers: &Answers) {
     let alive: Vec<&AttemptId> = witness.tasks.keys().filter(|id| witness.is_alive(id)).collect();
     // what a run that is set aside had started is left alone, until somebody decides
     let excused = |id: &AttemptId| {
-        damaged.iter().filter_map(|run| ledger.runs.get(run)).any(|view| {
-            view.attempts.values().any(|attempt| attempt.id == *id)
-        })
+        damaged
+            .iter()
+            .filter_map(|run| ledger.runs.get(run))
+            .any(|view| view.attempts.values().any(|attempt| attempt.id == *id))
     };
     let stray: Vec<_> = alive.iter().filter(|id| !excused(id)).collect();
     let none = stray.is_empty() && (answers.left == 0 || !damaged.is_empty());
     tally.holds(19, none, || format!("{} things are left, alive: {stray:?}", answers.left));
     let held = (status.queued_runs, status.running_runs, status.running_tasks);
     tally.holds(27, held == (0, 0, 0), || format!("queued, running, tasks: {held:?}"));
-    let unended = ledger.runs.iter().filter(|(id, view)| {
-        !view.record.state.is_terminal() && !damaged.contains(*id)
-    });
+    let unended =
+        ledger.runs.iter().filter(|(id, view)| !view.record.state.is_terminal() && !damaged.contains(*id));
     let count = unended.count() as u64;
     tally.holds(26, status.queued_runs + status.running_runs == count, || {
         format!("{count} runs have not ended, {} are looked after", status.queued_runs + status.running_runs)
@@ -125,7 +125,11 @@ fn output(case: &mut Case, answers: &Answers) {
         let key = (run, attempt.task.task.to_string());
         let Some(read) = answers.output.get(&key) else { continue };
         let Some(seen) = case.witness.tasks.get(&attempt.id).cloned() else { continue };
-        let read: Vec<&Read> = read.iter().filter(|entry| entry.attempt == attempt.number).collect();
+        // the limit is told where it was reached, for all that follows
+        let full =
+            |entry: &Read| entry.gap.as_ref().is_some_and(|(_, why)| why.contains("reached its limit"));
+        let own = |entry: &&Read| entry.attempt == attempt.number || full(entry);
+        let read: Vec<&Read> = read.iter().filter(own).collect();
         one_output(case, &attempt, &read, &seen);
     }
 }
@@ -139,7 +143,7 @@ fn readable(case: &Case, id: &RunRef, view: &RunView) -> bool {
 }
 
 fn one_output(case: &mut Case, attempt: &gofer_types::AttemptRecord, read: &[&Read], seen: &Seen) {
-    let gaps: Vec<Option<u64>> = read.iter().filter_map(|entry| entry.gap).collect();
+    let gaps: Vec<Option<u64>> = read.iter().filter_map(|entry| Some(entry.gap.as_ref()?.0)).collect();
     let stored = |stream: &str| -> Vec<u8> {
         let of = read.iter().filter(|entry| entry.gap.is_none() && entry.stream == stream);
         of.flat_map(|entry| entry.data.clone()).collect()
@@ -162,7 +166,8 @@ fn one_output(case: &mut Case, attempt: &gofer_types::AttemptRecord, read: &[&Re
     case.tally.holds(51, accounted, what);
     let lost_by_backend = seen.lost != (0, false) || seen.exit.is_none() || is_lost(seen);
     if !case.logs_disturbed && !lost_by_backend && gaps.is_empty() {
-        case.tally.holds(50, same, || format!("{task} attempt {number}: {missing} bytes are missing, and no gap"));
+        case.tally
+            .holds(50, same, || format!("{task} attempt {number}: {missing} bytes are missing, and no gap"));
         let odd = seen.printed.values().any(|bytes| bytes.contains(&0));
         if odd {
             case.tally.holds(53, same, || format!("{task} attempt {number} printed odd bytes"));
@@ -193,7 +198,9 @@ fn explained(case: &mut Case, answers: &Answers) {
         tally.holds(EXPLAINED, found, || format!("{id} is {}: {text:?}", view.record.state));
         for told in tasks {
             let Some(task) = &told.task else { continue };
-            let Some(stored) = view.tasks.values().find(|of| of.id.task.as_str() == task.task) else { continue };
+            let Some(stored) = view.tasks.values().find(|of| of.id.task.as_str() == task.task) else {
+                continue;
+            };
             let text = told.about.as_ref().map(|about| about.text.to_lowercase()).unwrap_or_default();
             let evidence = evidence(stored.state, &stored.cause);
             let found = evidence.iter().any(|word| text.contains(word.as_str()));

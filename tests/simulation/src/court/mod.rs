@@ -45,14 +45,20 @@ pub struct Case {
     pub trace: Vec<String>,
     /// The newest life that took the state over.
     newest_life: u32,
-    /// When each attempt was first on disk, by monotonic time.
-    pub intended_at: BTreeMap<AttemptId, std::time::Duration>,
+    /// When each attempt was first on disk, by monotonic time, and in which life.
+    pub intended_at: BTreeMap<AttemptId, (std::time::Duration, u32)>,
+    /// When each run began to run, and in which life.
+    pub began_at: BTreeMap<RunRef, (std::time::Duration, u32)>,
     /// When each attempt's end was committed, by monotonic time.
-    pub ended_at: BTreeMap<AttemptId, std::time::Duration>,
+    pub ended_at: BTreeMap<AttemptId, (std::time::Duration, u32)>,
     /// The greatest run number of each pipeline.
     numbers: BTreeMap<gofer_types::PipelineRef, u64>,
     /// Runs whose records were damaged by the history.
     pub damaged: BTreeSet<RunRef>,
+    /// In which life each output was read last.
+    read_in: BTreeMap<(RunRef, String), u32>,
+    /// What each attempt is of.
+    pub names: BTreeMap<AttemptId, (RunRef, u32, u32)>,
     /// In which commit each run was first on disk.
     pub born: BTreeMap<RunRef, u64>,
     /// Attempts that ran when a process died.
@@ -135,7 +141,9 @@ impl Court {
 
     /// A batch is on disk.
     pub async fn committed(&self, life: u32, batch: &Batch) {
-        if !batch.writes.is_empty() {
+        // what reached the disk right before another took over was found there already
+        let known = self.case().ledger.holds(batch);
+        if !batch.writes.is_empty() && !known {
             self.take_in(Some(life), batch).await;
         }
     }
@@ -150,7 +158,7 @@ impl Court {
         self.learn_versions().await;
         let mut case = self.case();
         let before = case.tally.broken.len();
-        progress::judge(&mut case, &changes);
+        progress::judge(&mut case, &changes, now);
         starts::judge(&mut case, &changes, now);
         ends::judge(&mut case, &changes, now);
         case.tell(&changes, now, life);
@@ -176,7 +184,8 @@ impl Court {
 
     /// The scheduler is about to start this.
     pub fn asked_to_start(&self, id: &AttemptId) {
-        let known = self.case().ledger.runs.values().any(|run| run.attempts.values().any(|one| one.id == *id));
+        let known =
+            self.case().ledger.runs.values().any(|run| run.attempts.values().any(|one| one.id == *id));
         self.holds(17, known, || format!("{id} is asked for, and is not on disk"));
         self.note(format_args!("scheduler: start {id}"));
     }
@@ -241,8 +250,20 @@ impl Case {
         let begins = read.starts_with(before);
         let (run, task) = &of;
         let lengths = (before.len(), read.len());
-        self.tally.holds(49, begins, || format!("the output of {task} in {run} is not what it was: {lengths:?}"));
+        let life = self.newest_life;
+        if self.read_in.insert(of.clone(), life).is_some_and(|before| before < life) {
+            self.tally.holds(52, begins, || {
+                format!("the output of {task} in {run} is not what it was: {lengths:?}")
+            });
+        }
+        self.tally
+            .holds(49, begins, || format!("the output of {task} in {run} is not what it was: {lengths:?}"));
         self.claims.output.insert(of, read);
+    }
+
+    /// Whether what is left of something that began in that life is counted by a wall clock that jumped (ADR 0026).
+    pub fn by_the_wall(&self, life: u32) -> bool {
+        self.wall_jumped && life < self.newest_life
     }
 
     /// Looks at who commits.

@@ -1,16 +1,18 @@
 //! The laws about changes of runs, tasks and events.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use gofer_types::{
-    Cause, EventKind, RunRecord, RunRef, RunState, TaskRunRecord, TaskState, VersionRecord,
-};
+use gofer_types::{Cause, EventKind, RunRecord, RunRef, RunState, TaskRunRecord, TaskState, VersionRecord};
 
 use super::{Case, Change, Tally};
 
 /// Judges what a commit changed.
-pub(super) fn judge(case: &mut Case, changes: &[Change]) {
+pub(super) fn judge(case: &mut Case, changes: &[Change], now: Duration) {
     let begin: BTreeSet<RunRef> = changes.iter().filter_map(begins).collect();
+    for id in &begin {
+        case.began_at.insert(id.clone(), (now, case.newest_life));
+    }
     for change in changes {
         match change {
             Change::Run(old, new) => run(case, old.as_deref(), new, &begin),
@@ -18,7 +20,8 @@ pub(super) fn judge(case: &mut Case, changes: &[Change]) {
             Change::Gone(old) => {
                 let ended = old.state.is_terminal();
                 let may = case.deletes;
-                case.tally.holds(63, ended && may, || format!("{} is deleted while it is {}", old.id, old.state));
+                case.tally
+                    .holds(63, ended && may, || format!("{} is deleted while it is {}", old.id, old.state));
             }
             _ => {}
         }
@@ -86,7 +89,8 @@ fn admitted(case: &mut Case, new: &RunRecord, beside: &BTreeSet<RunRef>) {
         case.ledger.runs.values().map(|view| &view.record).filter(|of| alive(of)).collect();
     let own = parallelism(new);
     // of those that begin with it, the ones with a greater limit or none may have come behind it
-    let counts = |of: &&&RunRecord| !beside.contains(&of.id) || (parallelism(of) > 0 && parallelism(of) <= own);
+    let counts =
+        |of: &&&RunRecord| !beside.contains(&of.id) || (parallelism(of) > 0 && parallelism(of) <= own);
     let of_pipeline = running.iter().filter(|of| of.id.pipeline == new.id.pipeline);
     let in_pipeline = of_pipeline.filter(|of| of.id == new.id || counts(of)).count();
     let namespace = &new.id.pipeline.namespace;
@@ -95,7 +99,8 @@ fn admitted(case: &mut Case, new: &RunRecord, beside: &BTreeSet<RunRef>) {
         running.iter().filter(whole).filter(|of| of.id.pipeline.namespace == *namespace).count();
     let on_server = running.iter().filter(whole).count();
     let (server, each, _) = case.limits;
-    let counts = format!("{in_pipeline} of its pipeline, {in_namespace} of its namespace, {on_server} in all");
+    let counts =
+        format!("{in_pipeline} of its pipeline, {in_namespace} of its namespace, {on_server} in all");
     let within = (own == 0 || in_pipeline <= own)
         && (new.parent.is_some() || (in_namespace <= each && on_server <= server));
     let first = overtaken(case, new);
@@ -179,13 +184,15 @@ fn whole(case: &mut Case, id: &RunRef) {
     if case.damaged.contains(id) {
         return;
     }
-    let all = view.tasks.len() >= record.tasks as usize
-        && view.tasks.values().all(|task| task.state.is_terminal());
+    let all =
+        view.tasks.len() >= record.tasks as usize && view.tasks.values().all(|task| task.state.is_terminal());
     let ended = record.state.is_terminal();
     let (state, count) = (record.state, (view.tasks.len(), record.tasks));
     let cut_short = set_aside(record);
     let folded = folded(case, id);
-    case.tally.holds(7, ended == all || cut_short, || format!("{id} is {state}, tasks {count:?}, all ended: {all}"));
+    case.tally.holds(7, ended == all || cut_short, || {
+        format!("{id} is {state}, tasks {count:?}, all ended: {all}")
+    });
     if ended && !cut_short {
         case.tally.holds(8, folded == Some(state), || format!("{id} is {state}, its tasks say {folded:?}"));
     }
@@ -224,7 +231,8 @@ pub(super) fn version(tally: &mut Tally, version: &VersionRecord) {
     let unique = ids.iter().collect::<BTreeSet<_>>().len() == ids.len();
     let mut done: BTreeSet<&str> = BTreeSet::new();
     while let Some(next) = version.config.tasks.iter().find(|task| {
-        !done.contains(task.id.as_str()) && task.depends_on.keys().all(|parent| done.contains(parent.as_str()))
+        !done.contains(task.id.as_str())
+            && task.depends_on.keys().all(|parent| done.contains(parent.as_str()))
     }) {
         done.insert(next.id.as_str());
     }

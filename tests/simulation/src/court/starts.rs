@@ -14,11 +14,15 @@ pub(super) fn judge(case: &mut Case, changes: &[Change], now: Duration) {
     for change in changes {
         let Change::Attempt(run, place, old, new) = change else { continue };
         if old.is_none() {
-            case.intended_at.insert(new.id.clone(), now);
+            case.intended_at.insert(new.id.clone(), (now, case.newest_life));
+            let of = (run.clone(), *place, new.number);
+            let same = case.names.insert(new.id.clone(), of.clone()).is_none_or(|before| before == of);
+            let id = &new.id;
+            case.tally.holds(20, same, || format!("{id} is the name of two attempts"));
             intended(case, (run, *place), new, now);
         }
         if new.exit.is_some() && old.as_ref().is_none_or(|old| old.exit.is_none()) {
-            case.ended_at.insert(new.id.clone(), now);
+            case.ended_at.insert(new.id.clone(), (now, case.newest_life));
         }
     }
 }
@@ -29,7 +33,7 @@ fn base_of<'a>(config: &'a Pipeline, new: &AttemptRecord) -> Option<&'a Task> {
 
 /// An attempt is recorded for the first time.
 fn intended(case: &mut Case, (run, place): (&RunRef, u32), new: &AttemptRecord, now: Duration) {
-    let Case { ledger, tally, witness, ended_at, limits, damaged, .. } = case;
+    let Case { ledger, tally, witness, ended_at, limits, damaged, wall_jumped, newest_life, .. } = case;
     let Some(view) = ledger.runs.get(run) else { return };
     let Some(config) = ledger.config(&view.record) else { return };
     let Some(task) = base_of(config, new) else { return };
@@ -52,11 +56,16 @@ fn intended(case: &mut Case, (run, place): (&RunRef, u32), new: &AttemptRecord, 
         tally.holds(16, over, || format!("{id}: attempt {number} begins before the one before is over"));
         tally.holds(21, over, || format!("{id}: attempt {number} begins beside the one before"));
         let rest = task.retry.as_ref().map_or(Duration::ZERO, |retry| retry.backoff.get());
-        let ended = before.and_then(|before| ended_at.get(&before.id)).copied().unwrap_or(now);
+        let (ended, life) = before.and_then(|before| ended_at.get(&before.id)).copied().unwrap_or((now, 0));
+        let by_the_wall = *wall_jumped && life < *newest_life;
         let waited = now.saturating_sub(ended);
-        // an end that was seen late counts from when it was; a wall that jumped back and forth over a restart cannot be helped
-        let long_enough = waited + BREATH >= rest || before.is_some_and(|before| late(before, witness, now, rest));
-        tally.holds(38, long_enough, || format!("{id}: attempt {number} begins {waited:?} behind the last, not {rest:?}"));
+        // an end that was seen late counts from when it was
+        let long_enough = by_the_wall
+            || waited + BREATH >= rest
+            || before.is_some_and(|before| late(before, witness, now, rest));
+        tally.holds(38, long_enough, || {
+            format!("{id}: attempt {number} begins {waited:?} behind the last, not {rest:?}")
+        });
     }
     let executes = task.action.is_run_by_a_scheduler() && !task.fans_out_late();
     if executes {
@@ -87,7 +96,8 @@ fn is_over(before: &AttemptRecord, witness: &super::Witness) -> bool {
 fn parent_allows(view: &RunView, parent: &str, condition: Condition) -> (bool, bool) {
     let of: Vec<_> = view.tasks.values().filter(|task| task.id.task.base() == parent).collect();
     let ended = !of.is_empty() && of.iter().all(|task| task.state.is_terminal());
-    let fanned = |task: &gofer_types::TaskRunRecord| task.fan_out.is_some() && task.state == TaskState::Succeeded;
+    let fanned =
+        |task: &gofer_types::TaskRunRecord| task.fan_out.is_some() && task.state == TaskState::Succeeded;
     let holds = of.iter().all(|task| fanned(task) || holds(condition, task.state));
     (ended, holds)
 }

@@ -2,15 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 /// The invariants that a simulated history evaluates, by their numbers, each as the sentence that is evaluated. Those that
 /// are missing need something that gofer does not have yet, or something that a simulation cannot show.
-pub const LAWS: [(u8, &str); 45] = [
+pub const LAWS: [(u8, &str); 49] = [
     (1, "a task's attempt is recorded only after the end of each of its parents"),
     (2, "at that moment every condition holds"),
     (3, "a task with a condition that cannot hold gets no attempt"),
     (4, "a task is skipped only for a condition that cannot hold, or because it was not chosen"),
     (5, "a stored version has unique ids, known parents and no cycle"),
-    (6, "the end of each task follows from the ends of its attempts, of its parents, or from a wish or limit"),
+    (
+        6,
+        "the end of each task follows from the ends of its attempts, of its parents, or from a wish or limit",
+    ),
     (7, "a run has ended when and only when all its tasks have, in the same commit"),
     (8, "the end of a run is the fold of the ends of its tasks"),
     (9, "an end is never changed"),
@@ -23,6 +28,7 @@ pub const LAWS: [(u8, &str); 45] = [
     (17, "the scheduler hears only of attempts that are on disk"),
     (18, "what ran at a crash goes on as the same attempt, and its end is told truly"),
     (19, "in the end nothing is left at the scheduler"),
+    (20, "no two attempts have one name"),
     (21, "behind a start of unknown outcome nothing is started under another name"),
     (22, "every acknowledged run is there"),
     (23, "one idempotency key stands for one run"),
@@ -36,6 +42,7 @@ pub const LAWS: [(u8, &str); 45] = [
     (31, "a server that was taken over commits nothing any more"),
     (32, "no limit on what runs at once is passed"),
     (33, "runs of a pipeline start in the order in which they were asked for"),
+    (34, "no run waits for ever while there is room for it"),
     (35, "behind an acknowledged cancel nothing new is started but what cleans up"),
     (36, "a cancel that comes behind the end says so"),
     (37, "a time limit ends nothing before its time"),
@@ -44,8 +51,10 @@ pub const LAWS: [(u8, &str); 45] = [
     (49, "output that was read once is read again, the same"),
     (50, "without a fault of the logs the stored output is what was printed"),
     (51, "what is missing of the output is told as a gap"),
+    (52, "output that was read before a crash is the beginning of what is read behind it"),
     (53, "no bytes that a task prints end or hide its output"),
     (54, "the stored output of a task stays within its limit"),
+    (62, "an object that was acknowledged reads back as it was"),
     (63, "only what may be deleted is deleted, and never of a run that has not ended"),
     (65, "a run keeps its version"),
     (70, "behind a failed sync nothing is acknowledged"),
@@ -58,7 +67,7 @@ pub const EXPLAINED: u8 = 100;
 pub const DISK: u8 = 101;
 
 /// How often each law was looked at, and what broke one.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
     /// How often each was evaluated where it could have been broken.
     pub reached: BTreeMap<u8, u64>,

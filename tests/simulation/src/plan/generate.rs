@@ -36,8 +36,7 @@ fn setting(dice: &mut Dice) -> Setting {
         stop_fails: rate(dice, 300),
         other_fails: rate(dice, 200),
     };
-    let storage =
-        StorageFaults { slow: rate(dice, 100), full: rate(dice, 50), read_fails: rate(dice, 20) };
+    let storage = StorageFaults { slow: rate(dice, 100), full: rate(dice, 50), read_fails: rate(dice, 20) };
     Setting {
         running_runs: (dice.weighted(&[(2, 1_000), (1, 3), (1, 1)]), dice.weighted(&[(3, 1_000), (1, 2)])),
         running_tasks: dice.weighted(&[(2, 1_000), (1, 4), (1, 1)]),
@@ -64,7 +63,11 @@ fn requests(dice: &mut Dice, pipelines: usize) -> Vec<Step> {
 }
 
 fn request(dice: &mut Dice, pipeline: usize, run: usize) -> Act {
-    match dice.below(100) {
+    match dice.below(103) {
+        100..=102 if dice.per_mille(500) => {
+            Act::Put { pipeline, key: u32::try_from(dice.below(12)).unwrap_or(0) }
+        }
+        100..=102 => Act::Get { pipeline, key: u32::try_from(dice.below(3)).unwrap_or(0) },
         0..=34 => Act::Start {
             pipeline,
             key: u32::try_from(dice.below(4)).unwrap_or(0),
@@ -78,7 +81,10 @@ fn request(dice: &mut Dice, pipeline: usize, run: usize) -> Act {
         67..=78 => Act::Look { run },
         79..=87 => Act::Read { run, follow: dice.per_mille(600) },
         88..=94 => Act::Watch { run },
-        95..=97 => Act::Follow,
+        95 => Act::Follow,
+        96 => Act::Leave,
+        97 => Act::Put { pipeline, key: u32::try_from(dice.below(3)).unwrap_or(0) },
+        98 => Act::Get { pipeline, key: u32::try_from(dice.below(3)).unwrap_or(0) },
         _ => Act::DeleteLogs { run },
     }
 }
@@ -113,7 +119,9 @@ fn fault(dice: &mut Dice, kind: u64) -> Act {
         8 => Act::LogsFull(dice.between(100, 40_000)),
         9 => Act::Away(dice.between(100, 90_000)),
         10 => Act::SchedulerLosesAll,
-        11 => Act::WallJumps(dice.weighted(&[(1, 86_400), (1, -86_400), (1, 3), (1, -3), (1, -1_900_000_000)])),
+        11 => {
+            Act::WallJumps(dice.weighted(&[(1, 86_400), (1, -86_400), (1, 3), (1, -3), (1, -1_900_000_000)]))
+        }
         12 => Act::Damage { run: usize::try_from(dice.below(40)).unwrap_or(0) },
         _ => Act::Pause(dice.weighted(&[(2, 2_000), (1, 60_000), (1, 700_000)])),
     }

@@ -222,6 +222,22 @@ pub enum Act {
         /// Which.
         run: usize,
     },
+    /// An object of a pipeline is put.
+    Put {
+        /// Of which pipeline.
+        pipeline: usize,
+        /// Under which key.
+        key: u32,
+    },
+    /// An object of a pipeline is read.
+    Get {
+        /// Of which pipeline.
+        pipeline: usize,
+        /// Under which key.
+        key: u32,
+    },
+    /// Everybody who waits for an answer goes away.
+    Leave,
     /// The process is killed, and another one is started a while later.
     Crash {
         /// Whether the machine loses its power, too: what was not synced is lost in part.

@@ -37,8 +37,11 @@ impl TaskPlan {
             }
         }
         if !self.parents.is_empty() {
-            let parents: Vec<String> =
-                self.parents.iter().map(|(parent, condition)| format!("{parent} = \"{condition}\"")).collect();
+            let parents: Vec<String> = self
+                .parents
+                .iter()
+                .map(|(parent, condition)| format!("{parent} = \"{condition}\""))
+                .collect();
             line(text, format_args!("depends_on = {{ {} }}", parents.join(", ")));
         }
         if self.timeout > 0 {
@@ -50,7 +53,9 @@ impl TaskPlan {
             let (attempts, backoff) = (retry.attempts, retry.backoff);
             line(
                 text,
-                format_args!("retry = {{ attempts = {attempts}, backoff = \"{backoff}ms\", factor = 2{on} }}"),
+                format_args!(
+                    "retry = {{ attempts = {attempts}, backoff = \"{backoff}ms\", factor = 2{on} }}"
+                ),
             );
         }
         for (word, is) in [("allow_failure", self.allow_failure), ("cleanup", self.cleanup)] {

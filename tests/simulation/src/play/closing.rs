@@ -1,10 +1,11 @@
 //! The end of a history: what is under way has its time, and then the server is asked about everything.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gofer_backend::Clock;
 use gofer_proto::v1;
-use gofer_types::RunRef;
+use gofer_types::{RunRecord, RunRef, RunState};
 
 use super::Play;
 use crate::clients::{Visitor, run_to_proto};
@@ -30,9 +31,11 @@ impl Play {
 
     fn open_runs(&self) -> usize {
         let case = self.world.court.case();
-        let open = case.ledger.runs.iter().filter(|(id, view)| {
-            !view.record.state.is_terminal() && !case.damaged.contains(*id)
-        });
+        let open = case
+            .ledger
+            .runs
+            .iter()
+            .filter(|(id, view)| !view.record.state.is_terminal() && !case.damaged.contains(*id));
         open.count()
     }
 
@@ -46,10 +49,38 @@ impl Play {
 
     async fn wait(&mut self, longest: Duration, until: impl Fn(&Self) -> bool) {
         let end = self.world.clock.monotonic() + longest;
+        let mut stalled = BTreeSet::new();
         while !until(self) && self.world.clock.monotonic() < end {
             let next = self.world.clock.monotonic() + LOOK;
             self.live_until(next).await;
+            let now = self.stalled();
+            let still: Vec<&RunRef> = now.intersection(&stalled).collect();
+            if !now.is_empty() {
+                self.world.court.holds(34, still.is_empty(), || format!("there is room for {still:?}"));
+            }
+            stalled = now;
         }
+    }
+
+    /// The runs that wait although nothing of their pipeline runs and the limits have room.
+    fn stalled(&self) -> BTreeSet<RunRef> {
+        let case = self.world.court.case();
+        if self.plan.setting.starts_per_minute > 0 {
+            return BTreeSet::new();
+        }
+        let with = |state: RunState| {
+            let of = case.ledger.runs.iter().filter(|(id, _)| !case.damaged.contains(*id));
+            of.map(|(_, view)| &view.record).filter(move |record| record.state == state)
+        };
+        let running: Vec<_> = with(RunState::Running).collect();
+        let (server, namespace, _) = case.limits;
+        let room = |record: &&RunRecord| {
+            let of_namespace =
+                running.iter().filter(|of| of.id.pipeline.namespace == record.id.pipeline.namespace).count();
+            let of_pipeline = running.iter().filter(|of| of.id.pipeline == record.id.pipeline).count();
+            running.len() < server && of_namespace < namespace && of_pipeline == 0
+        };
+        with(RunState::Queued).filter(room).map(|record| record.id.clone()).collect()
     }
 }
 

@@ -21,7 +21,10 @@ pub struct SimClock {
 impl SimClock {
     /// A clock that begins now. Must be called within a runtime whose time is paused.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the clock: time is paused and belongs to the history")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the clock: time is paused and belongs to the history"
+    )]
     pub fn new() -> Arc<Self> {
         Arc::new(Self { origin: tokio::time::Instant::now(), jump: AtomicI64::new(0) })
     }

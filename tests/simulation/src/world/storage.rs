@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gofer_backend::{BackendError, BackendInfo, Clock, ErrorKind, Result, RetryAdvice};
-use gofer_storage::fake::{Fault, FakeStorage, FaultPlan, Operation};
+use gofer_storage::fake::{FakeStorage, Fault, FaultPlan, Operation};
 use gofer_storage::{Batch, Capabilities, KeyRange, Revision, Row, Storage, WatchStream};
 
 use super::Weather;
