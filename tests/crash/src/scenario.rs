@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::mpsc;
 use std::thread;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::LocalBoxFuture;
 use gofer_tests_e2e::crash::Dice;
 
 use crate::scenarios;
@@ -69,7 +69,7 @@ pub struct Scenario {
     pub promise: &'static str,
     /// What it cannot do without.
     pub needs: &'static [Need],
-    pub(crate) run: fn(Plan, Tally) -> BoxFuture<'static, ()>,
+    pub(crate) run: fn(Plan, Tally) -> LocalBoxFuture<'static, ()>,
 }
 
 impl std::fmt::Debug for Scenario {
@@ -162,7 +162,7 @@ pub fn run_all(scenarios: &[Scenario], plan: Plan, lanes: usize, mut told: impl 
     })
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(2).enable_all().build().expect("a runtime for a scenario")
 }
@@ -178,7 +178,7 @@ mod tests {
 
     use super::*;
 
-    const fn scenario(run: fn(Plan, Tally) -> BoxFuture<'static, ()>) -> Scenario {
+    const fn scenario(run: fn(Plan, Tally) -> LocalBoxFuture<'static, ()>) -> Scenario {
         Scenario { name: "one", promise: "", needs: &[], run }
     }
 
@@ -186,9 +186,9 @@ mod tests {
 
     #[test]
     fn a_scenario_that_counts_enough_is_proven_and_one_that_panics_or_counts_too_little_is_not() {
-        let enough = scenario(|_, tally| async move { tally.add("x", 1) }.boxed());
-        let little = scenario(|_, tally| async move { tally.floor("x", 1) }.boxed());
-        let panics = scenario(|_, _| async move { panic!("no way on") }.boxed());
+        let enough = scenario(|_, tally| async move { tally.add("x", 1) }.boxed_local());
+        let little = scenario(|_, tally| async move { tally.floor("x", 1) }.boxed_local());
+        let panics = scenario(|_, _| async move { panic!("no way on") }.boxed_local());
         assert!(enough.run(PLAN).is_proven());
         assert!(!little.run(PLAN).is_proven());
         let outcome = panics.run(PLAN);
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn all_outcomes_come_in_the_order_of_the_scenarios() {
-        let names = |name| Scenario { name, ..scenario(|_, _| async {}.boxed()) };
+        let names = |name| Scenario { name, ..scenario(|_, _| async {}.boxed_local()) };
         let outcomes = run_all(&[names("a"), names("b"), names("c")], PLAN, 2, |_| {});
         assert_eq!(outcomes.iter().map(|outcome| outcome.name).collect::<Vec<_>>(), ["a", "b", "c"]);
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::LocalBoxFuture;
 use gofer_client::Client;
 use gofer_proto::v1::RunState;
 use gofer_testkit::{ServerBox, Waiter, disk};
@@ -48,7 +48,7 @@ const FILLED: &str = "times that a disk was full to the brim";
 const GAPS: &str = "gaps told for output that had no room";
 const KILLED: &str = "kills of the server while the disk was full";
 
-fn run(plan: Plan, tally: Tally) -> BoxFuture<'static, ()> {
+fn run(plan: Plan, tally: Tally) -> LocalBoxFuture<'static, ()> {
     async move {
         let rounds = plan.times(ROUNDS);
         tally.floor(FILLED, rounds * 5);
@@ -67,7 +67,7 @@ fn run(plan: Plan, tally: Tally) -> BoxFuture<'static, ()> {
         }
         full.close().await;
     }
-    .boxed()
+    .boxed_local()
 }
 
 /// A server on two small disks.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::LocalBoxFuture;
 use gofer_testkit::ServerBox;
 use gofer_tests_e2e::crash::{Dice, alive, still_the_same};
 use gofer_tests_e2e::{connect, register};
@@ -35,7 +35,7 @@ const ALIVE: &str = "tasks alive at a kill, same process afterwards";
 const LIFE: u64 = 350;
 const SHORT_LIFE: u64 = 50;
 
-fn run(plan: Plan, tally: Tally) -> BoxFuture<'static, ()> {
+fn run(plan: Plan, tally: Tally) -> LocalBoxFuture<'static, ()> {
     async move {
         let kills = plan.times(KILLS);
         tally.floor(KILLED, kills);
@@ -63,7 +63,7 @@ fn run(plan: Plan, tally: Tally) -> BoxFuture<'static, ()> {
         tally.floor("acknowledged runs", kills / 2);
         Case { shape: SHAPE, order, acks, witness: &witness, tally: &tally }.close(&mut server).await;
     }
-    .boxed()
+    .boxed_local()
 }
 
 /// Starts the server and kills it as it takes up what was there, never or several times; how often.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::LocalBoxFuture;
 use gofer_client::Client;
 use gofer_proto::v1::{GetTaskRunRequest, RunState, TaskState};
 use gofer_testkit::ServerBox;
@@ -59,7 +59,7 @@ fn overdue() -> String {
     head(OVER, &[WITNESS]) + &task(OVER_TASK, "timeout = \"1s\"", &script)
 }
 
-fn run(plan: Plan, tally: Tally) -> BoxFuture<'static, ()> {
+fn run(plan: Plan, tally: Tally) -> LocalBoxFuture<'static, ()> {
     async move {
         let episodes = plan.times(EPISODES);
         tally.floor(PAUSES, episodes);
@@ -86,7 +86,7 @@ fn run(plan: Plan, tally: Tally) -> BoxFuture<'static, ()> {
         timed_out(&client, &all, (&late, &sleeps), &tally).await;
         Case { shape: GOOD, order: good, acks, witness: &witness, tally: &tally }.close(&mut server).await;
     }
-    .boxed()
+    .boxed_local()
 }
 
 async fn start(client: &Client, order: &Order, key: String, acks: &mut Acks, tally: &Tally) {

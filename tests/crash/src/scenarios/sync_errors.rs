@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::LocalBoxFuture;
 use gofer_client::Client;
 use gofer_testkit::{ServerBox, Waiter};
 use gofer_tests_e2e::{Witness, connect, register};
@@ -50,7 +50,7 @@ const STRUCK: &str = "failed syncs of the state";
 const REFUSED: &str = "of these while the server started: refused by name";
 const STOPPED: &str = "of these while it served: code 70 within a second";
 
-fn run(plan: Plan, tally: Tally) -> BoxFuture<'static, ()> {
+fn run(plan: Plan, tally: Tally) -> LocalBoxFuture<'static, ()> {
     async move {
         let points = plan.times(POINTS);
         tally.floor(STRUCK, points);
@@ -65,7 +65,7 @@ fn run(plan: Plan, tally: Tally) -> BoxFuture<'static, ()> {
         }
         state.close(&witness).await;
     }
-    .boxed()
+    .boxed_local()
 }
 
 struct State {
@@ -150,7 +150,7 @@ const SLOW_LIMIT: &str = "[limits]\ntask_timeout_min = \"1s\"\ntask_timeout_defa
 const DELAY: u64 = 200_000;
 const DELAYED: &str = "syncs that took 200 ms longer";
 
-fn run_slow(plan: Plan, tally: Tally) -> BoxFuture<'static, ()> {
+fn run_slow(plan: Plan, tally: Tally) -> LocalBoxFuture<'static, ()> {
     async move {
         let runs = plan.times(SLOW_RUNS);
         tally.floor(DELAYED, 20);
@@ -163,18 +163,16 @@ fn run_slow(plan: Plan, tally: Tally) -> BoxFuture<'static, ()> {
         let (witness, order) = order(&server, &SLOW_SHAPE, runs);
         register(&connect(server.addr()).await, &SLOW_SHAPE.file()).await;
         let load = Load::begin(order.clone());
-        let acks = off(|| {
-            Waiter::new("enough acknowledged runs").limit(LIMIT).until(|| async {
-                let acks = load.acks().await;
-                if acks.len() >= runs { Ok(()) } else { Err(format!("{}", acks.len())) }
-            })
+        let enough = Waiter::new("enough acknowledged runs").limit(LIMIT).until(async || {
+            let acks = load.acks().await.len();
+            if acks >= runs { Ok(()) } else { Err(acks) }
         });
-        acks.await;
+        enough.await;
         let acks = load.finish().await;
         tally.floor("acknowledged runs", runs);
         let case = Case { shape: SLOW_SHAPE, order, acks, witness: &witness, tally: &tally };
         case.close(&mut server).await;
         tally.add(DELAYED, off(|| trace.struck()).len());
     }
-    .boxed()
+    .boxed_local()
 }

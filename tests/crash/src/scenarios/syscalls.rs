@@ -5,22 +5,22 @@
 //! server starts without a fault, and everything that was acknowledged in any link is judged. A point is reached if its fault
 //! struck before the link ran out of work; how many were is counted for each class of calls.
 
-use std::sync::Arc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::LocalBoxFuture;
 use gofer_client::Client;
 use gofer_testkit::{ServerBox, Waiter};
 use gofer_tests_e2e::{Witness, connect, register};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::deeds::{Measure, Shared, deeds};
 use super::{off, order};
 use crate::judge::Case;
 use crate::load::{Order, options};
-use crate::scenario::{Need, Plan, Scenario};
+use crate::scenario::{Need, Plan, Scenario, runtime};
 use crate::strace::{Fault, Trace, file_of};
 use crate::tally::Tally;
 use crate::task::Shape;
@@ -85,26 +85,37 @@ struct Chain {
     tally: Tally,
 }
 
-fn run(plan: Plan, tally: Tally) -> BoxFuture<'static, ()> {
+fn run(plan: Plan, tally: Tally) -> LocalBoxFuture<'static, ()> {
     async move {
         let points = plan.times(POINTS);
-        let slots = Arc::new(Semaphore::new(CHAINS));
-        let mut chains = JoinSet::new();
+        let chains: Mutex<Vec<(Class, Vec<usize>)>> = Mutex::default();
         for class in CLASSES {
             tally.floor(class.struck, points);
             let count = points.div_ceil(LINKS);
-            for first in 1..=count {
-                let links: Vec<usize> = (first..=points).step_by(count).collect();
-                let (slots, tally) = (Arc::clone(&slots), tally.clone());
-                chains.spawn(async move {
-                    let _slot = slots.acquire_owned().await;
-                    Chain::new(class, tally).follow(&links).await;
-                });
-            }
+            let all = (1..=count).map(|first| (class, (first..=points).step_by(count).collect()));
+            lock(&chains).extend(all);
         }
-        chains.join_all().await;
+        off(|| {
+            thread::scope(|scope| {
+                for _ in 0..CHAINS {
+                    scope.spawn(|| {
+                        while let Some((class, links)) = pop(&chains) {
+                            runtime().block_on(async { Chain::new(class, tally.clone()).follow(&links).await });
+                        }
+                    });
+                }
+            });
+        });
     }
-    .boxed()
+    .boxed_local()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn pop<T>(all: &Mutex<Vec<T>>) -> Option<T> {
+    lock(all).pop()
 }
 
 impl Chain {

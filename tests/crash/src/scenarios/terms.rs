@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::LocalBoxFuture;
 use gofer_testkit::{ServerBox, Waiter};
 use gofer_tests_e2e::crash::{Alive, Dice, alive, still_the_same};
 use gofer_tests_e2e::{Witness, connect, register};
@@ -38,7 +38,7 @@ const TWICE: &str = "told twice";
 const STARTING: &str = "told before it was ready";
 const GOES_ON: &str = "tasks that ran meanwhile, same process afterwards";
 
-fn run(plan: Plan, tally: Tally) -> BoxFuture<'static, ()> {
+fn run(plan: Plan, tally: Tally) -> LocalBoxFuture<'static, ()> {
     async move {
         let episodes = plan.times(EPISODES);
         [ONCE, TWICE].into_iter().for_each(|what| tally.floor(what, episodes / 3));
@@ -66,7 +66,7 @@ fn run(plan: Plan, tally: Tally) -> BoxFuture<'static, ()> {
         let acks = load.finish().await;
         Case { shape: SHAPE, order, acks, witness: &witness, tally: &tally }.close(&mut server).await;
     }
-    .boxed()
+    .boxed_local()
 }
 
 /// Tells a server that serves to end, perhaps twice, the second time at once or a little later.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::LocalBoxFuture;
 use gofer_proto::v1::GetStatusRequest;
 use gofer_testkit::{Binary, Running, ServerBox, Waiter, free_port};
 use gofer_tests_e2e::{connect, register};
@@ -35,7 +35,7 @@ const IN_USE: &str = "error[E0823]";
 const REFUSED: &str = "second servers, refused by name";
 const RACED: &str = "races of three servers after a kill, won by one";
 
-fn run(plan: Plan, tally: Tally) -> BoxFuture<'static, ()> {
+fn run(plan: Plan, tally: Tally) -> LocalBoxFuture<'static, ()> {
     async move {
         let (idle, races) = (plan.times(IDLE), plan.times(RACES));
         tally.floor(REFUSED, idle);
@@ -59,7 +59,7 @@ fn run(plan: Plan, tally: Tally) -> BoxFuture<'static, ()> {
         let acks = load.finish().await;
         Case { shape: SHAPE, order, acks, witness: &witness, tally: &tally }.close(&mut server).await;
     }
-    .boxed()
+    .boxed_local()
 }
 
 async fn epoch(server: &ServerBox) -> u64 {

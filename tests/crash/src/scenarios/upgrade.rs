@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::LocalBoxFuture;
 use gofer_testkit::{Binary, ServerBox};
 use gofer_tests_e2e::crash::{alive, still_the_same};
 use gofer_tests_e2e::witness::say;
@@ -56,7 +56,7 @@ struct Stay {
     runs: Vec<(u64, Copy)>,
 }
 
-fn run(plan: Plan, tally: Tally) -> BoxFuture<'static, ()> {
+fn run(plan: Plan, tally: Tally) -> LocalBoxFuture<'static, ()> {
     async move {
         let upgrades = plan.times(UPGRADES);
         tally.floor(REPLACED, upgrades);
@@ -92,7 +92,7 @@ fn run(plan: Plan, tally: Tally) -> BoxFuture<'static, ()> {
         let acks = load.finish().await;
         Case { shape: SHAPE, order, acks, witness: &witness, tally: &tally }.close(&mut server).await;
     }
-    .boxed()
+    .boxed_local()
 }
 
 /// Starts the runs that stay.
