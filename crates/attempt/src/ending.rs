@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gofer_backend::ErrorKind;
-use gofer_scheduler::TaskExit;
+use gofer_scheduler::{TaskExit, TaskStatus};
 
 use crate::attempt::{Attempt, Wish, asked, lost, may_retry, sensible, shortened};
 use crate::backoff::Backoff;
@@ -63,6 +63,11 @@ impl Attempt {
     }
 
     async fn stop(&self, unreached: &AtomicBool) {
+        // Whoever slept through the end and the limit finds both at once: what has ended already was not ended by us.
+        if let Ok(TaskStatus::Ended(_)) = self.scheduler.inspect(&self.id).await {
+            unreached.store(true, Ordering::Relaxed);
+            return;
+        }
         let mut backoff = Backoff::new();
         loop {
             let answer = self.scheduler.stop(&self.id, self.grace()).await;

@@ -160,7 +160,11 @@ impl Scheduler for ProcessScheduler {
     async fn inspect(&self, id: &AttemptId) -> Result<TaskStatus> {
         Ok(match self.shared.find(id, "inspect").await? {
             Found::Starting(_) => TaskStatus::Starting,
-            Found::Live(live) => TaskStatus::Running { handle: handle(live.pid) },
+            // a shim writes the end before it tells of it, and what it told may not have been read yet
+            Found::Live(live) => match self.shared.look(id, "inspect").await {
+                Ok(Look::Ended(_, exit)) => TaskStatus::Ended(task_exit(exit)),
+                _ => TaskStatus::Running { handle: handle(live.pid) },
+            },
             Found::Ended(_, exit) => TaskStatus::Ended(task_exit(exit)),
         })
     }

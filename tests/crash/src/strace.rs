@@ -1,14 +1,17 @@
 //! Faults at exact system calls of the unmodified binary, with `strace`.
 //!
 //! The tracer is no parent of the server: the process that a test starts and waits for is the server itself. It lets go of
-//! whatever the server executes, so that shims and tasks are left alone. It counts each thread by itself: a fault at the n-th
-//! call strikes the thread that comes to its n-th call first.
+//! whatever the server executes, so that shims and tasks are left alone. It counts each thread and each kind of call by itself:
+//! a fault at the n-th call strikes the thread that comes to its n-th call of one kind first.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use gofer_testkit::Waiter;
+
+/// How the command of a tracer begins.
+const NAME: &[u8] = b"strace\0";
 
 /// What is done to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,10 +99,19 @@ impl Trace {
 /// Whether a tracer that writes there still runs.
 fn traces_to(out: &str) -> bool {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).any(|process| {
-        let words = fs::read(process.join("cmdline")).unwrap_or_default();
-        words.starts_with(b"strace\0") && holds(&words, out.as_bytes())
-    })
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.map(command).any(|words| words.starts_with(NAME) && holds(&words, out.as_bytes()))
+}
+
+/// Whether a process is a tracer.
+#[must_use]
+pub fn is_one(pid: u32) -> bool {
+    command(pid).starts_with(NAME)
+}
+
+/// The words that a process was started with, each with a zero byte behind it.
+fn command(pid: u32) -> Vec<u8> {
+    fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()
 }
 
 fn holds(words: &[u8], word: &[u8]) -> bool {
@@ -113,8 +125,9 @@ fn killed(line: &str) -> Option<Struck> {
 
 /// A line such as `4711 1795700211.014152 fsync(9</data/x>) = -1 EIO (Input/output error) (INJECTED)`.
 fn parse(line: &str) -> Option<Struck> {
-    let mut words = line.splitn(3, ' ').filter(|word| !word.is_empty());
-    let (_, at, call) = (words.next()?, words.next()?, words.next()?);
+    let (_, rest) = line.split_once(' ')?;
+    // short process ids have several spaces behind them
+    let (at, call) = rest.trim_start().split_once(' ')?;
     Some(Struck { at: at.parse().ok()?, call: call.trim().to_owned() })
 }
 
@@ -133,6 +146,7 @@ mod tests {
     fn a_line_of_the_tracer_is_read() {
         let line = "4711 1795700211.014152 fsync(9</data/x>) = -1 EIO (Input/output error) (INJECTED)";
         let struck = parse(line).expect("it is a line");
+        assert_eq!(parse(&line.replacen("4711 ", "4711  ", 1)), Some(struck.clone()));
         assert!((struck.at - 1_795_700_211.014_152).abs() < 1e-6);
         assert_eq!(file_of(&struck.call), Some(Path::new("/data/x")));
         assert_eq!(parse("nonsense"), None);

@@ -25,7 +25,7 @@ impl Shape {
     pub(crate) fn file(&self) -> String {
         let pause = if self.pause.is_empty() { String::new() } else { format!("sleep {}; ", self.pause) };
         let script = format!(
-            "{}\ni=1\nwhile [ $i -le {} ]; do echo \"line $i{}\"; {pause}i=$((i+1)); done\n{}",
+            "{}\ni=1\nwhile [ $i -le {} ]; do echo \"line $i\"{}; {pause}i=$((i+1)); done\n{}",
             say("start"),
             self.lines,
             "x".repeat(self.width),

@@ -29,6 +29,18 @@ pub async fn fits(client: &Client, (pipeline, number): (&str, u64), tally: &Tall
     tally.add("explanations that were compared with their state", 1);
 }
 
+/// The explanation of a run and its tasks in words, for whoever reads of a violation.
+pub async fn words(client: &Client, (pipeline, number): (&str, u64)) -> String {
+    let request = ExplainRunRequest { run: Some(run_ref(pipeline, number)), ..ExplainRunRequest::default() };
+    let Ok(answer) = client.explain_run(request).await else { return "no explanation".to_owned() };
+    let mut words = answer.about.unwrap_or_default().text;
+    for explained in answer.tasks {
+        let (task, about) = (explained.task.unwrap_or_default(), explained.about.unwrap_or_default());
+        words.push_str(&format!("; {}: {} ({})", task.task, about.text, about.details.join(", ")));
+    }
+    words
+}
+
 fn run_fits(state: RunState, kind: &str, text: &str) -> bool {
     match state {
         RunState::Succeeded => kind == "completed" && text.contains("succeeded"),

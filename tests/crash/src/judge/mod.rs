@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 
 use futures_util::{StreamExt, stream};
 use gofer_client::Client;
-use gofer_proto::v1::RunState;
 use gofer_testkit::ServerBox;
 use gofer_tests_e2e::{Witness, connect};
 
@@ -45,12 +44,8 @@ impl Case<'_> {
         let all = runs::every(client, self.shape.id).await;
         runs::acknowledged(&self.acks, &all, tally);
         runs::same_by_key(client, &self.order, &self.acks, tally).await;
-        let marks = {
-            for (number, state) in runs::ends(client, self.shape.id, &all).await {
-                tally.check(state == Some(RunState::Succeeded), || format!("run {number} is {state:?}"));
-            }
-            self.witness.marks()
-        };
+        runs::succeed(client, self.shape.id, &all, tally).await;
+        let marks = self.witness.marks();
         marks::once_each(&marks, &all, self.shape.tasks, tally);
         let looks = all.iter().map(|number| async {
             logs::whole(client, (self.shape.id, *number), &self.shape, tally).await;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gofer_testkit::{ServerBox, Waiter};
 
+use crate::strace;
 use crate::tally::Tally;
 
 /// How long the last shims may take to go.
@@ -14,7 +15,8 @@ pub async fn none_left(server: &mut ServerBox, tally: &Tally) {
     tokio::task::block_in_place(|| {
         let own = server.pid();
         Waiter::new("the end of everything but the server").limit(GONE).until_blocking(|| {
-            let left: Vec<u32> = server.world().processes().into_iter().filter(|pid| *pid != own).collect();
+            let others = server.world().processes().into_iter().filter(|pid| *pid != own && !strace::is_one(*pid));
+            let left: Vec<u32> = others.collect();
             if left.is_empty() { Ok(()) } else { Err(commands(&left)) }
         });
         let code = server.stop().code();

@@ -9,7 +9,7 @@ use gofer_proto::v1::{GetTaskRunRequest, ListRunsRequest, Page, RunState};
 use gofer_tests_e2e::crash::ended;
 use gofer_tests_e2e::{Mark, run_ref};
 
-use super::AT_ONCE;
+use super::{AT_ONCE, explained};
 use crate::load::{Acks, Order};
 use crate::tally::Tally;
 
@@ -65,6 +65,16 @@ pub async fn ends(client: &Client, pipeline: &str, all: &BTreeSet<u64>) -> BTree
         (*number, end.ok().flatten())
     });
     stream::iter(waits).buffer_unordered(AT_ONCE).collect().await
+}
+
+/// Every one of these runs succeeds.
+pub async fn succeed(client: &Client, pipeline: &str, all: &BTreeSet<u64>, tally: &Tally) {
+    for (number, state) in ends(client, pipeline, all).await {
+        if state != Some(RunState::Succeeded) {
+            let words = explained::words(client, (pipeline, number)).await;
+            tally.violated(format!("run {number} is {state:?}: {words}"));
+        }
+    }
 }
 
 /// Each task had one attempt, and the process that the server names is the one that wrote to the witness.

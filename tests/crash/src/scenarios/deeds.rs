@@ -2,7 +2,7 @@
 //!
 //! A key says in which link of the chain of faults it was asked for, so that a loss names the fault that it belongs to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,19 +12,34 @@ use gofer_client::Client;
 use gofer_proto::v1::{
     CreateNamespaceRequest, ListNamespacesRequest, ListObjectsRequest, ObjectScope, Page, PutObjectHeader,
 };
+use sha2::{Digest, Sha256};
 
 use crate::load::{Acks, Order};
 use crate::tally::Tally;
 use crate::time;
+
+/// How many objects there are; each is put again and again. A pipeline keeps ten.
+const SLOTS: usize = 8;
 
 /// What was acknowledged.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     pub(super) runs: Acks,
     pub(super) namespaces: BTreeSet<String>,
-    pub(super) objects: BTreeSet<String>,
+    pub(super) objects: BTreeMap<String, Versions>,
+    /// How many objects were put.
+    pub(super) puts: usize,
     /// When the last acknowledged deed was begun, in seconds since the epoch.
     pub(super) last_begun: f64,
+}
+
+/// What an object was given, as hashes.
+#[derive(Debug, Default)]
+pub(super) struct Versions {
+    /// What was acknowledged last, if anything was.
+    acknowledged: Option<String>,
+    /// What was asked for last: it may be there, too.
+    asked: String,
 }
 
 /// A ledger that its clients share.
@@ -58,7 +73,7 @@ pub(super) async fn deeds(client: Client, order: Order, link: String, measure: M
             let begun = time::wall();
             let Ok(answer) = client.start_run(order.request(&key)).await else { return false };
             let number = answer.run.map_or(0, |run| run.number);
-            ledger.note(begun, |ledger| drop(ledger.runs.insert(key.clone(), number)));
+            ledger.note(begun, |ledger| { ledger.runs.insert(key.clone(), number); });
         }
         if measure.namespace {
             let begun = time::wall();
@@ -66,14 +81,19 @@ pub(super) async fn deeds(client: Client, order: Order, link: String, measure: M
             if client.create_namespace(request).await.is_err() {
                 return false;
             }
-            ledger.note(begun, |ledger| drop(ledger.namespaces.insert(key.clone())));
+            ledger.note(begun, |ledger| { ledger.namespaces.insert(key.clone()); });
         }
         if measure.object {
-            let begun = time::wall();
-            if !put(&client, &order, &key).await {
+            let (begun, slot) = (time::wall(), format!("slot-{}", round % SLOTS));
+            let hash = hash_of(&key);
+            ledger.lock().objects.entry(slot.clone()).or_default().asked.clone_from(&hash);
+            if !put(&client, &order, &slot, &key).await {
                 return false;
             }
-            ledger.note(begun, |ledger| drop(ledger.objects.insert(key.clone())));
+            ledger.note(begun, |ledger| {
+                ledger.objects.entry(slot).or_default().acknowledged = Some(hash);
+                ledger.puts += 1;
+            });
         }
     }
     true
@@ -92,9 +112,13 @@ impl Shared {
         let ledger = self.lock();
         let lost: Vec<&String> = ledger.namespaces.difference(&namespaces).collect();
         tally.check(lost.is_empty(), || format!("acknowledged namespaces are lost: {lost:?}"));
-        let lost: Vec<&String> = ledger.objects.difference(&objects).collect();
-        tally.check(lost.is_empty(), || format!("acknowledged objects are lost: {lost:?}"));
-        tally.add("acknowledged namespaces and objects", ledger.namespaces.len() + ledger.objects.len());
+        for (slot, versions) in &ledger.objects {
+            let Some(acknowledged) = &versions.acknowledged else { continue };
+            let there = objects.get(slot);
+            let kept = there.is_some_and(|hash| hash == acknowledged || *hash == versions.asked);
+            tally.check(kept, || format!("object {slot} is {there:?}, and not {versions:?}"));
+        }
+        tally.add("acknowledged namespaces and objects", ledger.namespaces.len() + ledger.puts);
     }
 }
 
@@ -102,10 +126,14 @@ fn scope(order: &Order) -> ObjectScope {
     ObjectScope { pipeline: order.pipeline.to_owned(), ..ObjectScope::default() }
 }
 
-async fn put(client: &Client, order: &Order, key: &str) -> bool {
-    let header =
-        PutObjectHeader { scope: Some(scope(order)), key: key.to_owned(), ..PutObjectHeader::default() };
-    let source = stream::iter([Ok::<_, Infallible>(Bytes::copy_from_slice(key.as_bytes()))]);
+fn hash_of(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn put(client: &Client, order: &Order, slot: &str, text: &str) -> bool {
+    let (scope, key) = (Some(scope(order)), slot.to_owned());
+    let header = PutObjectHeader { scope, key, replace: true, ..PutObjectHeader::default() };
+    let source = stream::iter([Ok::<_, Infallible>(Bytes::copy_from_slice(text.as_bytes()))]);
     client.put_object(header, source).await.is_ok()
 }
 
@@ -123,17 +151,17 @@ async fn namespaces(client: &Client) -> BTreeSet<String> {
     }
 }
 
-async fn objects(client: &Client, order: &Order) -> BTreeSet<String> {
-    let mut keys = BTreeSet::new();
+async fn objects(client: &Client, order: &Order) -> BTreeMap<String, String> {
+    let mut hashes = BTreeMap::new();
     let mut token = String::new();
     loop {
         let (scope, page) = (Some(scope(order)), Some(Page { size: 1000, token }));
         let request = ListObjectsRequest { scope, page, ..ListObjectsRequest::default() };
         let answer = client.list_objects(request).await.expect("the server lists objects");
-        keys.extend(answer.objects.into_iter().map(|one| one.key));
+        hashes.extend(answer.objects.into_iter().map(|one| (one.key, one.sha256)));
         token = answer.next_page_token;
         if token.is_empty() {
-            return keys;
+            return hashes;
         }
     }
 }

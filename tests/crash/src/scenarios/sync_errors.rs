@@ -43,7 +43,7 @@ const AT_ONCE: f64 = 1.0;
 const LIMIT: Duration = Duration::from_secs(60);
 
 const SHAPE: Shape = Shape { id: "points", tasks: &["only"], lines: 3, width: 0, pause: "0.05" };
-const CONFIG: &str = "[retention]\nlogs_runs = 0\n[limits]\npipeline_objects = 100000";
+const CONFIG: &str = "[retention]\nlogs_runs = 0";
 const MEASURE: Measure = Measure { rounds: 200, run_every: 4, namespace: true, object: false };
 
 const STRUCK: &str = "failed syncs of the state";

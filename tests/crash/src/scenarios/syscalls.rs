@@ -43,7 +43,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 const SHAPE: Shape = Shape { id: "points", tasks: &["only"], lines: 3, width: 0, pause: "" };
 const CONFIG: &str =
-    "[retention]\nlogs_runs = 0\n[limits]\npipeline_objects = 100000\n[log]\nlevel = \"warn\"";
+    "[retention]\nlogs_runs = 0\n[log]\nlevel = \"warn\"";
 
 /// Calls that count together.
 #[derive(Debug, Clone, Copy)]
