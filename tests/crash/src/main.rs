@@ -88,7 +88,9 @@ fn tell(outcome: &Outcome, scale: f64) {
     if outcome.is_proven() {
         return println!("{name:<13} ok      {seconds:>6.1} s");
     }
-    println!("{name:<13} FAILED  {seconds:>6.1} s   repeat: gofer-crash {name} --seed {seed} --scale {scale}");
+    println!(
+        "{name:<13} FAILED  {seconds:>6.1} s   repeat: gofer-crash {name} --seed {seed} --scale {scale}"
+    );
     let low = outcome.tally.counts().into_iter().filter(|(_, count)| !count.is_enough());
     low.for_each(|(what, count)| println!("    too few: {what}: {} of {}", count.count, count.floor));
     outcome.tally.words().iter().for_each(|words| println!("    violated: {words}"));

@@ -136,7 +136,12 @@ impl Scenario {
 ///
 /// # Panics
 /// If no thread can be had.
-pub fn run_all(scenarios: &[Scenario], plan: Plan, lanes: usize, mut told: impl FnMut(&Outcome)) -> Vec<Outcome> {
+pub fn run_all(
+    scenarios: &[Scenario],
+    plan: Plan,
+    lanes: usize,
+    mut told: impl FnMut(&Outcome),
+) -> Vec<Outcome> {
     let next = std::sync::atomic::AtomicUsize::new(0);
     let (sender, outcomes) = mpsc::channel();
     thread::scope(|scope| {

@@ -83,15 +83,18 @@ impl Trace {
     #[must_use]
     pub fn struck(&self) -> Vec<Struck> {
         let out = self.out.display().to_string();
-        Waiter::new("the end of the tracer").until_blocking(|| {
-            if traces_to(&out) { Err("it is still there") } else { Ok(()) }
-        });
+        Waiter::new("the end of the tracer")
+            .until_blocking(|| if traces_to(&out) { Err("it is still there") } else { Ok(()) });
         let text = fs::read_to_string(&self.out).unwrap_or_default();
         match self.fault {
             // the call of a killed process has no result; others may have been under way in other threads
             Fault::KillAt(_) => text.lines().filter_map(killed).take(1).collect(),
-            Fault::ErrorAt(_) => text.lines().filter(|line| line.ends_with("(INJECTED)")).filter_map(parse).collect(),
-            Fault::Delay(_) => text.lines().filter(|line| line.ends_with("(DELAYED)")).filter_map(parse).collect(),
+            Fault::ErrorAt(_) => {
+                text.lines().filter(|line| line.ends_with("(INJECTED)")).filter_map(parse).collect()
+            }
+            Fault::Delay(_) => {
+                text.lines().filter(|line| line.ends_with("(DELAYED)")).filter_map(parse).collect()
+            }
         }
     }
 }
@@ -161,6 +164,9 @@ mod tests {
             out: "/out".into(),
         };
         let words = trace.prefix().join(" ");
-        assert!(words.contains("-e inject=fsync,fdatasync:error=EIO:when=3 -o /out -P /data/x --"), "{words}");
+        assert!(
+            words.contains("-e inject=fsync,fdatasync:error=EIO:when=3 -o /out -P /data/x --"),
+            "{words}"
+        );
     }
 }

@@ -54,8 +54,10 @@ fn rows_of(outcome: &Outcome) -> Vec<Row> {
 /// The rows as text.
 #[must_use]
 pub fn text(rows: &[Row]) -> String {
-    let mut text =
-        format!("{:<13} {:<58} {:>8} {:>7} {:>10} {:>8}\n", "SCENARIO", "COUNTED", "COUNT", "FLOOR", "VIOLATIONS", "SECONDS");
+    let mut text = format!(
+        "{:<13} {:<58} {:>8} {:>7} {:>10} {:>8}\n",
+        "SCENARIO", "COUNTED", "COUNT", "FLOOR", "VIOLATIONS", "SECONDS"
+    );
     let mut last = ("", 0);
     for row in rows {
         let again = last == (row.scenario, row.seed);

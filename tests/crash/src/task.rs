@@ -34,8 +34,11 @@ impl Shape {
         let first = self.tasks.first().copied().unwrap_or_default();
         let mut file = head(self.id, &[WITNESS]);
         for id in self.tasks {
-            let parents =
-                if *id == first { String::new() } else { format!("depends_on = {{ {first} = \"successful\" }}") };
+            let parents = if *id == first {
+                String::new()
+            } else {
+                format!("depends_on = {{ {first} = \"successful\" }}")
+            };
             file.push_str(&task(id, &parents, &script));
         }
         file

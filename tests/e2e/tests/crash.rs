@@ -14,8 +14,7 @@ async fn a_run_that_was_acknowledged_right_before_the_kill_is_there_afterwards()
     let mut server = ServerBox::start();
     let client = connect(server.addr()).await;
     register(&client, PIPELINE).await;
-    let request =
-        StartRunRequest { pipeline: Some(pipeline_ref("crash")), ..StartRunRequest::default() };
+    let request = StartRunRequest { pipeline: Some(pipeline_ref("crash")), ..StartRunRequest::default() };
     let number = client.start_run(request).await.expect("it starts").run.expect("a run").number;
     server.kill9();
     server.start_again();

@@ -21,9 +21,14 @@ pub async fn fits(client: &Client, (pipeline, number): (&str, u64), tally: &Tall
     tally.check(!answer.tasks.is_empty(), || format!("run {number}: no task is explained"));
     for explained in answer.tasks {
         let task = explained.task.unwrap_or_default();
-        let (cause, text) = (task.cause.clone().unwrap_or_default(), explained.about.unwrap_or_default().text);
+        let (cause, text) =
+            (task.cause.clone().unwrap_or_default(), explained.about.unwrap_or_default().text);
         tally.check(task_fits(task.state(), &cause, &text), || {
-            format!("run {number}, task {}: {:?} because of {cause:?} is explained as {text:?}", task.task, task.state())
+            format!(
+                "run {number}, task {}: {:?} because of {cause:?} is explained as {text:?}",
+                task.task,
+                task.state()
+            )
         });
     }
     tally.add("explanations that were compared with their state", 1);
@@ -54,7 +59,9 @@ fn run_fits(state: RunState, kind: &str, text: &str) -> bool {
 fn task_fits(state: TaskState, cause: &Cause, text: &str) -> bool {
     let kind = cause.kind.as_str();
     match state {
-        TaskState::Succeeded => kind == "exit_code" && cause.exit_code == Some(0) && text.contains("exit code 0"),
+        TaskState::Succeeded => {
+            kind == "exit_code" && cause.exit_code == Some(0) && text.contains("exit code 0")
+        }
         TaskState::Failed => match kind {
             "exit_code" => cause.exit_code.is_some_and(|code| code != 0) && text.contains("exit code"),
             "signal" => cause.signal.is_some() && text.contains("signal"),

@@ -38,7 +38,8 @@ pub(crate) fn accounted(output: Option<&Output>, (number, task): (u64, &str), sh
     });
     let places: Vec<usize> =
         output.lines.iter().filter_map(|line| wanted.iter().position(|one| one == line)).collect();
-    tally.check(places.is_sorted(), || format!("run {number}, task {task}: out of order: {:?}", output.lines));
+    tally
+        .check(places.is_sorted(), || format!("run {number}, task {task}: out of order: {:?}", output.lines));
 }
 
 /// Every line is there once and in order, and no gap is told.

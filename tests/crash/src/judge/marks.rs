@@ -29,7 +29,8 @@ pub fn once_each(marks: &[Mark], runs: &BTreeSet<u64>, tasks: &[&str], tally: &T
             };
             tally.check(born == died && start < end, || format!("run {number}, task {task}: two processes"));
             let after = *first_end.get_or_insert(start);
-            tally.check(after <= start, || format!("run {number}, task {task} began before its parent ended"));
+            tally
+                .check(after <= start, || format!("run {number}, task {task} began before its parent ended"));
             if after == start {
                 first_end = Some(end);
             }

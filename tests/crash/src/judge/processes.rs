@@ -15,15 +15,18 @@ pub async fn none_left(server: &mut ServerBox, tally: &Tally) {
     tokio::task::block_in_place(|| {
         let own = server.pid();
         Waiter::new("the end of everything but the server").limit(GONE).until_blocking(|| {
-            let others = server.world().processes().into_iter().filter(|pid| *pid != own && !strace::is_one(*pid));
+            let others =
+                server.world().processes().into_iter().filter(|pid| *pid != own && !strace::is_one(*pid));
             let left: Vec<u32> = others.collect();
             if left.is_empty() { Ok(()) } else { Err(commands(&left)) }
         });
         let code = server.stop().code();
         tally.check(code == Some(0), || format!("the last stop ended with {code:?}"));
-        Waiter::new("the end of everything").limit(GONE).until_blocking(|| match server.world().processes() {
-            left if left.is_empty() => Ok(()),
-            left => Err(commands(&left)),
+        Waiter::new("the end of everything").limit(GONE).until_blocking(|| {
+            match server.world().processes() {
+                left if left.is_empty() => Ok(()),
+                left => Err(commands(&left)),
+            }
         });
     });
 }

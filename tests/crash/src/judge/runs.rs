@@ -80,8 +80,7 @@ pub async fn succeed(client: &Client, pipeline: &str, all: &BTreeSet<u64>, tally
 /// Each task had one attempt, and the process that the server names is the one that wrote to the witness.
 pub async fn same_process(client: &Client, (pipeline, number): (&str, u64), marks: &[Mark], tally: &Tally) {
     for mark in marks.iter().filter(|mark| mark.run == number && mark.word == "start") {
-        let request =
-            GetTaskRunRequest { run: Some(run_ref(pipeline, number)), task: mark.task.clone() };
+        let request = GetTaskRunRequest { run: Some(run_ref(pipeline, number)), task: mark.task.clone() };
         let answer = client.get_task_run(request).await;
         let attempts = answer.map(|answer| answer.attempts).unwrap_or_default();
         let handles: Vec<&str> = attempts.iter().map(|attempt| attempt.handle.as_str()).collect();

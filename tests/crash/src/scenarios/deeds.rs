@@ -66,14 +66,22 @@ pub(super) struct Measure {
 }
 
 /// Does what the measure says until something fails. True: everything was done, and nothing failed.
-pub(super) async fn deeds(client: Client, order: Order, link: String, measure: Measure, ledger: Shared) -> bool {
+pub(super) async fn deeds(
+    client: Client,
+    order: Order,
+    link: String,
+    measure: Measure,
+    ledger: Shared,
+) -> bool {
     for round in 0..measure.rounds {
         let key = format!("{link}-{round}");
         if measure.run_every > 0 && round % measure.run_every == 0 {
             let begun = time::wall();
             let Ok(answer) = client.start_run(order.request(&key)).await else { return false };
             let number = answer.run.map_or(0, |run| run.number);
-            ledger.note(begun, |ledger| { ledger.runs.insert(key.clone(), number); });
+            ledger.note(begun, |ledger| {
+                ledger.runs.insert(key.clone(), number);
+            });
         }
         if measure.namespace {
             let begun = time::wall();
@@ -81,7 +89,9 @@ pub(super) async fn deeds(client: Client, order: Order, link: String, measure: M
             if client.create_namespace(request).await.is_err() {
                 return false;
             }
-            ledger.note(begun, |ledger| { ledger.namespaces.insert(key.clone()); });
+            ledger.note(begun, |ledger| {
+                ledger.namespaces.insert(key.clone());
+            });
         }
         if measure.object {
             let (begun, slot) = (time::wall(), format!("slot-{}", round % SLOTS));

@@ -110,7 +110,8 @@ impl Full {
             let mut server = ServerBox::builder().build();
             let tasks = server.world().join("tasks").display().to_string();
             let reserve = "[storage.redb]\nreserve = \"4MiB\"";
-            server.configure(&format!("{reserve}\n[scheduler.process]\nroot = {tasks:?}\n{}", super::KEEP_ALL));
+            server
+                .configure(&format!("{reserve}\n[scheduler.process]\nroot = {tasks:?}\n{}", super::KEEP_ALL));
             disk::mount(&server.data_dir(), STATE_BYTES);
             disk::mount(&server.data_dir().join("logs"), LOGS_BYTES);
             server.start_again();
@@ -233,9 +234,11 @@ impl Full {
 
     /// Waits until the tasks have told the witness a word so often.
     fn told(&self, word: &str, often: usize) {
-        Waiter::new(format!("{often} times {word:?}")).limit(LIMIT).until_blocking(|| match self.count(word) {
-            count if count >= often => Ok(()),
-            count => Err(count),
+        Waiter::new(format!("{often} times {word:?}")).limit(LIMIT).until_blocking(|| {
+            match self.count(word) {
+                count if count >= often => Ok(()),
+                count => Err(count),
+            }
         });
     }
 

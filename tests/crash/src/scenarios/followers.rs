@@ -35,7 +35,12 @@ async fn each<T>(mut stream: Following<T>, what: &str, tally: &Tally, mut take: 
 }
 
 /// Follows the output of a run: every byte that its task has printed, once and in order.
-pub(super) async fn output(client: Client, (pipeline, number): (&'static str, u64), copy: Copy, tally: Tally) {
+pub(super) async fn output(
+    client: Client,
+    (pipeline, number): (&'static str, u64),
+    copy: Copy,
+    tally: Tally,
+) {
     let request =
         ReadLogsRequest { run: Some(run_ref(pipeline, number)), follow: true, ..ReadLogsRequest::default() };
     let stream = client.follow_logs(request).await.expect("the output can be followed");
@@ -57,7 +62,10 @@ pub(super) async fn output(client: Client, (pipeline, number): (&'static str, u6
     let printed = std::fs::read(&copy.0).unwrap_or_default();
     let same = hash.finalize() == Sha256::digest(&printed);
     tally.check(same, || {
-        format!("run {number}: {lines} lines in the stream are not the {} bytes that were printed", printed.len())
+        format!(
+            "run {number}: {lines} lines in the stream are not the {} bytes that were printed",
+            printed.len()
+        )
     });
     tally.add(LINES, lines);
 }

@@ -24,7 +24,8 @@ pub(super) const SCENARIO: Scenario = Scenario {
 };
 
 const KILLS: usize = 200;
-const SHAPE: Shape = Shape { id: "crash", tasks: &["first", "left", "right"], lines: 8, width: 0, pause: "0.04" };
+const SHAPE: Shape =
+    Shape { id: "crash", tasks: &["first", "left", "right"], lines: 8, width: 0, pause: "0.04" };
 const IN_FLIGHT: usize = 8;
 
 const KILLED: &str = "kills at a random moment under load";

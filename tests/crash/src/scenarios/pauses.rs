@@ -53,7 +53,9 @@ type Sleeps = Vec<(f64, f64)>;
 
 fn overdue() -> String {
     let say = |word: &str| {
-        format!("echo \"{word} $GOFER_RUN_ID $GOFER_TASK_ID $GOFER_ATTEMPT $$ $(date +%s.%N)\" >> \"$witness\"")
+        format!(
+            "echo \"{word} $GOFER_RUN_ID $GOFER_TASK_ID $GOFER_ATTEMPT $$ $(date +%s.%N)\" >> \"$witness\""
+        )
     };
     let script = format!("trap '{}; exit 3' TERM\n{}\nsleep 600 &\nwait", say("stop"), say("start"));
     head(OVER, &[WITNESS]) + &task(OVER_TASK, "timeout = \"1s\"", &script)
@@ -125,20 +127,25 @@ async fn sleep(
 }
 
 /// Each overdue run is told as timed out, had one start, and was asked to stop after its limit and soon after.
-async fn timed_out(client: &Client, all: &BTreeSet<u64>, (witness, sleeps): (&Witness, &Sleeps), tally: &Tally) {
+async fn timed_out(
+    client: &Client,
+    all: &BTreeSet<u64>,
+    (witness, sleeps): (&Witness, &Sleeps),
+    tally: &Tally,
+) {
     for (number, state) in runs::ends(client, OVER, all).await {
         tally.check(state == Some(RunState::Failed), || format!("overdue run {number} is {state:?}"));
         let request = GetTaskRunRequest { run: Some(run_ref(OVER, number)), task: OVER_TASK.to_owned() };
         let answer = client.get_task_run(request).await.ok().and_then(|answer| answer.task);
         let state = answer.map_or(TaskState::Unspecified, |task| task.state());
-        tally.check(state == TaskState::TimedOut, || format!("the task of overdue run {number} is {state:?}"));
+        tally
+            .check(state == TaskState::TimedOut, || format!("the task of overdue run {number} is {state:?}"));
         explained::fits(client, (OVER, number), tally).await;
     }
     let marks: Vec<Mark> = witness.marks();
     marks::never_twice(&marks, tally);
     let text = std::fs::read_to_string(witness.path()).unwrap_or_default();
-    let times: Vec<f64> =
-        text.lines().filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
+    let times: Vec<f64> = text.lines().filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
     for number in all {
         let time_of = |word: &str| {
             let place = marks.iter().position(|mark| mark.run == *number && mark.word == word);
@@ -155,7 +162,9 @@ fn measured(number: u64, (start, stop): (f64, f64), sleeps: &Sleeps, tally: &Tal
     let due = start + OVER_LIMIT;
     let awake = sleeps.iter().find(|(from, to)| *from <= due && due <= *to).map_or(due, |(_, to)| *to);
     let ran = stop - start;
-    tally.check(ran >= OVER_LIMIT - LATE_START, || format!("overdue run {number} was stopped after {ran:.3} s"));
+    tally.check(ran >= OVER_LIMIT - LATE_START, || {
+        format!("overdue run {number} was stopped after {ran:.3} s")
+    });
     tally.check(stop <= awake + LATE_STOP, || {
         format!("overdue run {number} was stopped {:.1} s after it should have been", stop - awake)
     });

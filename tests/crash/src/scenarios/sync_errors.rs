@@ -59,7 +59,8 @@ fn run(plan: Plan, tally: Tally) -> LocalBoxFuture<'static, ()> {
         let (witness, order) = order(&server, &SHAPE, 1);
         register(&connect(server.addr()).await, &SHAPE.file()).await;
         off(|| server.kill9());
-        let mut state = State { server, order: order.clone(), ledger: Shared::default(), tally: tally.clone() };
+        let mut state =
+            State { server, order: order.clone(), ledger: Shared::default(), tally: tally.clone() };
         for number in 1..=points {
             state.fail_at(number).await;
         }
@@ -112,9 +113,11 @@ impl State {
         self.tally.add(STOPPED, 1);
         self.tally.check(code == Some(FAILED), || format!("{}: it ended with {code:?}: {log}", struck.call));
         let took = ended - struck.at;
-        self.tally.check(took <= AT_ONCE, || format!("{}: it ended {took:.2} s after the error", struck.call));
+        self.tally
+            .check(took <= AT_ONCE, || format!("{}: it ended {took:.2} s after the error", struck.call));
         let last = self.ledger.lock().last_begun;
-        self.tally.check(last <= struck.at, || format!("{}: something was acknowledged afterwards", struck.call));
+        self.tally
+            .check(last <= struck.at, || format!("{}: something was acknowledged afterwards", struck.call));
     }
 
     /// Asks for deeds until the server has ended.
@@ -144,9 +147,11 @@ impl State {
 
 /// How many runs there are on the slow disk.
 const SLOW_RUNS: usize = 12;
-const SLOW_SHAPE: Shape = Shape { id: "slow", tasks: &["first", "left", "right"], lines: 5, width: 0, pause: "0.1" };
+const SLOW_SHAPE: Shape =
+    Shape { id: "slow", tasks: &["first", "left", "right"], lines: 5, width: 0, pause: "0.1" };
 /// The time limit of each task, which takes half a second, and the delay of each sync.
-const SLOW_LIMIT: &str = "[limits]\ntask_timeout_min = \"1s\"\ntask_timeout_default = \"2s\"\nstop_grace = \"1s\"";
+const SLOW_LIMIT: &str =
+    "[limits]\ntask_timeout_min = \"1s\"\ntask_timeout_default = \"2s\"\nstop_grace = \"1s\"";
 const DELAY: u64 = 200_000;
 const DELAYED: &str = "syncs that took 200 ms longer";
 

@@ -42,8 +42,7 @@ const CHAINS: usize = 2;
 const LIMIT: Duration = Duration::from_secs(60);
 
 const SHAPE: Shape = Shape { id: "points", tasks: &["only"], lines: 3, width: 0, pause: "" };
-const CONFIG: &str =
-    "[retention]\nlogs_runs = 0\n[log]\nlevel = \"warn\"";
+const CONFIG: &str = "[retention]\nlogs_runs = 0\n[log]\nlevel = \"warn\"";
 
 /// Calls that count together.
 #[derive(Debug, Clone, Copy)]
@@ -100,7 +99,8 @@ fn run(plan: Plan, tally: Tally) -> LocalBoxFuture<'static, ()> {
                 for _ in 0..CHAINS {
                     scope.spawn(|| {
                         while let Some((class, links)) = pop(&chains) {
-                            runtime().block_on(async { Chain::new(class, tally.clone()).follow(&links).await });
+                            runtime()
+                                .block_on(async { Chain::new(class, tally.clone()).follow(&links).await });
                         }
                     });
                 }

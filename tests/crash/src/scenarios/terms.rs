@@ -84,9 +84,8 @@ async fn end(server: &mut ServerBox, dice: &mut Dice, twice: bool, tally: &Tally
 async fn end_starting(server: &mut ServerBox, dice: &mut Dice, tally: &Tally) {
     off(|| {
         server.begin();
-        Waiter::new("the server to take care of signals").until_blocking(|| {
-            if takes_care(server.pid()) { Ok(()) } else { Err("not yet") }
-        });
+        Waiter::new("the server to take care of signals")
+            .until_blocking(|| if takes_care(server.pid()) { Ok(()) } else { Err("not yet") });
     });
     time::pass(Duration::from_millis(dice.below(10))).await;
     if !server.log().contains("  api ") {

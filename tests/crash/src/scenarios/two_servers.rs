@@ -78,7 +78,8 @@ async fn beside_an_idle_one(server: &ServerBox, tally: &Tally) {
         && output.stderr.contains(&pid);
     tally.check(named, || format!("the second server: {:?}: {}", output.code(), output.stderr));
     tally.check(before == after, || {
-        let files = |content: &(u64, BTreeMap<PathBuf, Vec<u8>>)| content.1.keys().cloned().collect::<Vec<_>>();
+        let files =
+            |content: &(u64, BTreeMap<PathBuf, Vec<u8>>)| content.1.keys().cloned().collect::<Vec<_>>();
         format!("the second server changed something: {:?}, then {:?}", files(&before), files(&after))
     });
     tally.add(REFUSED, 1);
@@ -96,10 +97,18 @@ fn race(server: &mut ServerBox, tally: &Tally) -> u64 {
         let ready = Waiter::new("another server to be ready or refused").until_blocking(|| {
             let ended = other.ended().is_some();
             let log = other.stderr();
-            if ended { Ok(false) } else if log.contains("  api ") { Ok(true) } else { Err(log) }
+            if ended {
+                Ok(false)
+            } else if log.contains("  api ") {
+                Ok(true)
+            } else {
+                Err(log)
+            }
         });
         let log = other.stderr();
-        tally.check(ready || log.contains(IN_USE), || format!("another server ended for another reason: {log}"));
+        tally.check(ready || log.contains(IN_USE), || {
+            format!("another server ended for another reason: {log}")
+        });
         won += usize::from(ready);
     }
     tally.check(won == 1, || format!("{won} servers got the directory"));
