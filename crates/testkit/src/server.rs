@@ -23,6 +23,7 @@ pub struct ServerBuilder {
     config: String,
     env: Vec<(String, String)>,
     binary: Option<Binary>,
+    beneath: Option<PathBuf>,
 }
 
 impl ServerBuilder {
@@ -45,6 +46,13 @@ impl ServerBuilder {
     #[must_use]
     pub fn binary(mut self, binary: Binary) -> Self {
         self.binary = Some(binary);
+        self
+    }
+
+    /// Makes the world in this directory.
+    #[must_use]
+    pub fn beneath(mut self, dir: &Path) -> Self {
+        self.beneath = Some(dir.to_owned());
         self
     }
 
@@ -73,7 +81,8 @@ impl ServerBuilder {
     #[must_use]
     pub fn build(self) -> ServerBox {
         let binary = self.binary.unwrap_or_else(Binary::find);
-        let (config, env, world) = (self.config, self.env, World::new());
+        let world = self.beneath.as_deref().map_or_else(World::new, World::beneath);
+        let (config, env) = (self.config, self.env);
         ServerBox { binary, under: Vec::new(), port: free_port(), running: None, config, env, world }
     }
 }

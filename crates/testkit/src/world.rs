@@ -28,7 +28,17 @@ impl World {
     /// If the directory cannot be made.
     #[must_use]
     pub fn new() -> Self {
-        let dir = tempfile::Builder::new().prefix("gofer-test-").tempdir().expect("a temporary directory");
+        Self::beneath(&std::env::temp_dir())
+    }
+
+    /// The same in a directory of the caller's choice, such as one in memory.
+    ///
+    /// # Panics
+    /// If the directory cannot be made.
+    #[must_use]
+    pub fn beneath(above: &Path) -> Self {
+        let dir =
+            tempfile::Builder::new().prefix("gofer-test-").tempdir_in(above).expect("a temporary directory");
         let path = dir.path().canonicalize().expect("the path of a directory that was just made");
         Self { dir: Some(dir), path }
     }

@@ -41,7 +41,7 @@ impl Case<'_> {
     /// The same without the end of the server.
     pub(crate) async fn runs(&self, client: &Client) -> BTreeSet<u64> {
         let tally = self.tally;
-        let all = runs::every(client, self.shape.id).await;
+        let all = runs::every(client, self.shape.id, tally).await;
         runs::acknowledged(&self.acks, &all, tally);
         runs::same_by_key(client, &self.order, &self.acks, tally).await;
         runs::succeed(client, self.shape.id, &all, tally).await;

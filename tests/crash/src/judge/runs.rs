@@ -19,18 +19,23 @@ const STUCK: Duration = Duration::from_secs(60);
 /// How many keys are asked for once more.
 const ASKED_AGAIN: usize = 50;
 
-/// The numbers of all runs of a pipeline.
+/// The numbers of all runs of a pipeline. No key has two of them, also where the answer to it was lost.
 ///
 /// # Panics
 /// If the server does not list them.
-pub async fn every(client: &Client, pipeline: &str) -> BTreeSet<u64> {
-    let mut numbers = BTreeSet::new();
+pub async fn every(client: &Client, pipeline: &str, tally: &Tally) -> BTreeSet<u64> {
+    let (mut numbers, mut keys) = (BTreeSet::new(), BTreeSet::new());
     let mut token = String::new();
     loop {
         let page = Some(Page { size: 1000, token });
         let request = ListRunsRequest { pipeline: pipeline.to_owned(), page, ..ListRunsRequest::default() };
         let answer = client.list_runs(request).await.expect("the server lists runs");
-        numbers.extend(answer.runs.iter().map(|run| run.number));
+        for run in answer.runs {
+            numbers.insert(run.number);
+            let key = run.idempotency_key;
+            tally
+                .check(keys.insert(key.clone()), || format!("key {key} has two runs, one is {}", run.number));
+        }
         token = answer.next_page_token;
         if token.is_empty() {
             return numbers;

@@ -244,13 +244,13 @@ impl Full {
 
     /// Every run that there is ends well.
     async fn all_end(&self, client: &Client) {
-        let all = runs::every(client, SHAPE.id).await;
+        let all = runs::every(client, SHAPE.id, &self.tally).await;
         runs::succeed(client, SHAPE.id, &all, &self.tally).await;
     }
 
     async fn close(mut self) {
         let client = self.client().await;
-        let all: BTreeSet<u64> = runs::every(&client, SHAPE.id).await;
+        let all: BTreeSet<u64> = runs::every(&client, SHAPE.id, &self.tally).await;
         runs::acknowledged(&self.acks, &all, &self.tally);
         self.all_end(&client).await;
         marks::once_each(&self.witness.marks(), &all, SHAPE.tasks, &self.tally);

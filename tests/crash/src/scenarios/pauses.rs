@@ -83,7 +83,7 @@ fn run(plan: Plan, tally: Tally) -> LocalBoxFuture<'static, ()> {
             start(&client, &over, format!("over-{episode}"), &mut late_acks, &tally).await;
             sleeps.push(sleep(&mut server, &mut dice, (episode, &good, &mut acks), &tally).await);
         }
-        let all = runs::every(&client, OVER).await;
+        let all = runs::every(&client, OVER, &tally).await;
         runs::acknowledged(&late_acks, &all, &tally);
         timed_out(&client, &all, (&late, &sleeps), &tally).await;
         Case { shape: GOOD, order: good, acks, witness: &witness, tally: &tally }.close(&mut server).await;

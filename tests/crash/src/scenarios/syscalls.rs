@@ -5,6 +5,7 @@
 //! server starts without a fault, and everything that was acknowledged in any link is judged. A point is reached if its fault
 //! struck before the link ran out of work; how many were is counted for each class of calls.
 
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -41,6 +42,9 @@ const CHAINS: usize = 2;
 /// How long one link may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Where the data lie if this is there: what a killed process has written is there also without a disk, and syncs are quick.
+const MEMORY: &str = "/dev/shm";
+
 const SHAPE: Shape = Shape { id: "points", tasks: &["only"], lines: 3, width: 0, pause: "" };
 const CONFIG: &str = "[retention]\nlogs_runs = 0\n[log]\nlevel = \"warn\"";
 
@@ -51,6 +55,8 @@ struct Class {
     calls: &'static str,
     struck: &'static str,
     measure: Measure,
+    /// Up to which number there are runs among the work: a link of many calls is only quick without.
+    with_runs: usize,
 }
 
 const CLASSES: [Class; 3] = [
@@ -59,18 +65,21 @@ const CLASSES: [Class; 3] = [
         calls: "fsync,fdatasync",
         struck: "kills at the n-th fsync or fdatasync",
         measure: Measure { rounds: 200, run_every: 10, namespace: true, object: false },
+        with_runs: POINTS,
     },
     Class {
         name: "write",
         calls: "write,pwrite64",
         struck: "kills at the n-th write or pwrite64",
         measure: Measure { rounds: 200, run_every: 10, namespace: true, object: false },
+        with_runs: POINTS,
     },
     Class {
         name: "rename",
         calls: "rename,renameat,renameat2",
         struck: "kills at the n-th rename",
-        measure: Measure { rounds: 4000, run_every: 20, namespace: false, object: true },
+        measure: Measure { rounds: 4000, run_every: 4, namespace: false, object: true },
+        with_runs: 24,
     },
 ];
 
@@ -120,7 +129,9 @@ fn pop<T>(all: &Mutex<Vec<T>>) -> Option<T> {
 
 impl Chain {
     fn new(class: Class, tally: Tally) -> Self {
-        let server = off(|| ServerBox::builder().config(CONFIG).build());
+        let (builder, memory) = (ServerBox::builder().config(CONFIG), Path::new(MEMORY));
+        let builder = if memory.is_dir() { builder.beneath(memory) } else { builder };
+        let server = off(|| builder.build());
         let (witness, order) = order(&server, &SHAPE, 1);
         Self { class, server, witness, order, ledger: Shared::default(), tally }
     }
@@ -145,14 +156,16 @@ impl Chain {
     async fn link(&mut self, number: usize) {
         let name = format!("{}-{number}", self.class.name);
         let out = self.server.world().join(format!("trace-{name}"));
-        let trace = Trace { calls: self.class.calls, fault: Fault::KillAt(number), only: None, out };
+        let (calls, fault) = (self.class.calls, Fault::KillAt(number));
+        let alone = number > self.class.with_runs;
+        let trace = Trace { calls, fault, only: None, out };
         self.server.use_under(trace.prefix());
         let ready = off(|| {
             self.server.begin();
             self.server.ready()
         });
         match ready {
-            Ok(()) => self.work(name).await,
+            Ok(()) => self.work(name, alone).await,
             Err(log) => self.ended_early(number, &log),
         }
         let killed = self.was_killed();
@@ -182,10 +195,12 @@ impl Chain {
     }
 
     /// Asks for deeds until the server is gone, or nothing is left to ask for.
-    async fn work(&mut self, name: String) {
+    async fn work(&mut self, name: String, alone: bool) {
         let Ok(client) = Client::connect(options(self.server.addr())).await else { return };
         let mut work = JoinSet::new();
-        let (order, measure, ledger) = (self.order.clone(), self.class.measure, self.ledger.clone());
+        let (order, ledger) = (self.order.clone(), self.ledger.clone());
+        let with_runs = self.class.measure;
+        let measure = if alone { Measure { run_every: 0, ..with_runs } } else { with_runs };
         work.spawn(deeds(client, order, name, measure, ledger));
         let server = &mut self.server;
         off(|| {
