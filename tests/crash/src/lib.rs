@@ -9,11 +9,7 @@
 //! - [`judge`]: what must hold of runs, logs, explanations, objects and processes afterwards.
 //! - [`strace`]: faults at exact system calls of the unmodified binary.
 //! - [`table`]: what is printed at the end.
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a scenario that cannot go on is violated, and says why"
-)]
+#![expect(clippy::expect_used, reason = "a scenario that cannot go on is violated, and says why")]
 
 pub mod judge;
 pub mod load;

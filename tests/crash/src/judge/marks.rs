@@ -6,10 +6,13 @@ use gofer_tests_e2e::Mark;
 
 use crate::tally::Tally;
 
+/// Which word was told of which run by which task.
+type Told<'a> = (&'a str, u64, &'a str);
+
 /// Each task of each run began once and ended once, in its first attempt and one process, and after the end of the first task
 /// where it is not that; no other task ran.
 pub fn once_each(marks: &[Mark], runs: &BTreeSet<u64>, tasks: &[&str], tally: &Tally) {
-    let mut seen: BTreeMap<(&str, u64, &str), Vec<(usize, u32)>> = BTreeMap::new();
+    let mut seen: BTreeMap<Told<'_>, Vec<(usize, u32)>> = BTreeMap::new();
     for (place, mark) in marks.iter().enumerate() {
         tally.check(mark.attempt == 1, || format!("a further attempt: {mark:?}"));
         seen.entry((&mark.word, mark.run, &mark.task)).or_default().push((place, mark.pid));

@@ -35,7 +35,7 @@ impl Case<'_> {
     pub(crate) async fn close(&self, server: &mut ServerBox) {
         let client = connect(server.addr()).await;
         self.runs(&client).await;
-        processes::none_left(server, self.tally).await;
+        processes::none_left(server, self.tally);
     }
 
     /// The same without the end of the server.

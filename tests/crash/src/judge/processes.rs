@@ -11,7 +11,7 @@ use crate::tally::Tally;
 const GONE: Duration = Duration::from_secs(20);
 
 /// Nothing runs but the server; and once it is stopped, which goes in order, nothing at all.
-pub async fn none_left(server: &mut ServerBox, tally: &Tally) {
+pub fn none_left(server: &mut ServerBox, tally: &Tally) {
     tokio::task::block_in_place(|| {
         let own = server.pid();
         Waiter::new("the end of everything but the server").limit(GONE).until_blocking(|| {

@@ -266,6 +266,6 @@ impl Full {
             }
         }
         self.tally.add("runs judged: end, witness, bytes and gaps, explain", all.len());
-        processes::none_left(&mut self.server, &self.tally).await;
+        processes::none_left(&mut self.server, &self.tally);
     }
 }

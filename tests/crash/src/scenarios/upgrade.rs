@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use gofer_testkit::{Binary, ServerBox};
+use gofer_testkit::{Binary, ServerBox, wait_for};
 use gofer_tests_e2e::crash::{alive, still_the_same};
 use gofer_tests_e2e::witness::say;
 use gofer_tests_e2e::{Witness, connect, register};
@@ -114,6 +114,11 @@ async fn start_staying(server: &ServerBox) -> Stay {
         let answer = client.start_run(order.request(&format!("stay-{place}"))).await.expect("it starts");
         runs.push((answer.run.expect("a run").number, Copy(copy)));
     }
+    wait_for("the runs that stay to have begun", async || match witness.marks().len() {
+        FOLLOWED => Ok(()),
+        begun => Err(begun),
+    })
+    .await;
     Stay { witness, stop, runs }
 }
 
