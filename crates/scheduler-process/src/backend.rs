@@ -158,14 +158,11 @@ impl Scheduler for ProcessScheduler {
     }
 
     async fn inspect(&self, id: &AttemptId) -> Result<TaskStatus> {
-        Ok(match self.shared.find(id, "inspect").await? {
-            Found::Starting(_) => TaskStatus::Starting,
-            // a shim writes the end before it tells of it, and what it told may not have been read yet
-            Found::Live(live) => match self.shared.look(id, "inspect").await {
-                Ok(Look::Ended(_, exit)) => TaskStatus::Ended(task_exit(exit)),
-                _ => TaskStatus::Running { handle: handle(live.pid) },
-            },
-            Found::Ended(_, exit) => TaskStatus::Ended(task_exit(exit)),
+        Ok(match (self.shared.find(id, "inspect").await?, self.shared.look(id, "inspect").await) {
+            (Found::Ended(_, exit), _) | (_, Ok(Look::Ended(_, exit))) => TaskStatus::Ended(task_exit(exit)),
+            (Found::Starting(_), _) => TaskStatus::Starting,
+            // no end is written, which a shim does before it tells of it
+            (Found::Live(live), _) => TaskStatus::Running { handle: handle(live.pid) },
         })
     }
 

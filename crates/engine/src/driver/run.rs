@@ -256,14 +256,10 @@ impl Driver {
             }
             Timer::Answer(task, attempt) if !self.book.awaits_start(task, attempt) => {}
             Timer::Attempt(task, attempt) | Timer::Answer(task, attempt) => {
-                let limit = self.book.attempt_limit(task);
-                self.take_in(step, Fact::Overdue(task, attempt, limit));
+                self.take_in(step, Fact::Overdue(task, attempt, self.book.attempt_limit(task)));
             }
             Timer::Rest(task, attempt) => self.take_in(step, Fact::Rested(task, attempt)),
-            Timer::Run => {
-                let limit = self.book.run_limit();
-                self.take_in(step, Fact::RunOverdue(limit));
-            }
+            Timer::Run => self.take_in(step, Fact::RunOverdue(self.book.run_limit())),
         }
     }
 
