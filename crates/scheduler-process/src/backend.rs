@@ -161,7 +161,6 @@ impl Scheduler for ProcessScheduler {
         Ok(match (self.shared.find(id, "inspect").await?, self.shared.look(id, "inspect").await) {
             (Found::Ended(_, exit), _) | (_, Ok(Look::Ended(_, exit))) => TaskStatus::Ended(task_exit(exit)),
             (Found::Starting(_), _) => TaskStatus::Starting,
-            // no end is written, which a shim does before it tells of it
             (Found::Live(live), _) => TaskStatus::Running { handle: handle(live.pid) },
         })
     }
