@@ -205,12 +205,19 @@ impl Running {
         self.signal(Signal::HUP);
     }
 
-    /// Sends SIGSTOP: it does nothing at all until it is resumed.
+    /// Sends SIGSTOP and waits until each thread stands still: then it does nothing at all until it is resumed.
     ///
     /// # Panics
-    /// If it runs and cannot be signalled.
+    /// If it runs and cannot be signalled, or does not stop.
     pub fn pause(&mut self) {
         self.signal(Signal::STOP);
+        let threads = format!("/proc/{}/task", self.pid());
+        Waiter::new("every thread to stand still").until_blocking(|| {
+            let all = std::fs::read_dir(&threads).into_iter().flatten().flatten();
+            let stats = all.map(|thread| text_of(&thread.path().join("stat")));
+            let moving = stats.filter(|stat| !stat.contains(") T ")).count();
+            if moving == 0 { Ok(()) } else { Err(moving) }
+        });
     }
 
     /// Sends SIGCONT.
