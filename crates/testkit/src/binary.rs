@@ -214,7 +214,8 @@ impl Running {
         let threads = format!("/proc/{}/task", self.pid());
         Waiter::new("every thread to stand still").until_blocking(|| {
             let all = std::fs::read_dir(&threads).into_iter().flatten().flatten();
-            let stats = all.map(|thread| text_of(&thread.path().join("stat")));
+            let stats =
+                all.map(|thread| std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default());
             let moving = stats.filter(|stat| !stat.contains(") T ")).count();
             if moving == 0 { Ok(()) } else { Err(moving) }
         });
