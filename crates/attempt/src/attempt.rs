@@ -158,6 +158,8 @@ impl Attempt {
             let (exit, unreached) = self.wait().await;
             over.send_replace(Some(End::of(&exit.cause)));
             let exit = self.with_outputs(exit).await;
+            // the end may have been in time: what it promised was not kept in time
+            let unreached = unreached && !matches!(exit.cause, Cause::CannotKeep(_));
             let (task, attempt) = (self.place, self.number);
             self.report(|recorded| Report::Ended { task, attempt, exit, unreached, recorded }).await
         };

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gofer_backend::ErrorKind;
-use gofer_scheduler::TaskExit;
+use gofer_scheduler::{TaskExit, TaskStatus};
 
 use crate::attempt::{Attempt, Wish, asked, lost, may_retry, sensible, shortened};
 use crate::backoff::Backoff;
@@ -14,9 +14,9 @@ use crate::backoff::Backoff;
 const PATIENCE: u32 = 20;
 
 impl Attempt {
-    /// Waits for the end, asking for it when it is wished. Answers as well whether it was asked for and none of that came through.
+    /// Waits for the end, asking for it when it is wished. Answers as well whether nothing that was asked came through.
     pub(crate) async fn wait(&self) -> (TaskExit, bool) {
-        let unreached = AtomicBool::new(false);
+        let unreached = AtomicBool::new(true);
         let exit = tokio::select! {
             exit = self.observe() => exit,
             never = self.obey(&unreached) => match never {},
@@ -63,8 +63,14 @@ impl Attempt {
     }
 
     async fn stop(&self, unreached: &AtomicBool) {
+        // Whoever slept through the end and the limit finds both at once: what has ended already was not ended by us.
+        if let Ok(TaskStatus::Ended(_)) = self.scheduler.inspect(&self.id).await {
+            return;
+        }
         let mut backoff = Backoff::new();
         loop {
+            // for as long as nobody has answered it may have come through
+            unreached.store(false, Ordering::Relaxed);
             let answer = self.scheduler.stop(&self.id, self.grace()).await;
             unreached.store(answer.is_err(), Ordering::Relaxed);
             match answer {

@@ -263,6 +263,12 @@ impl Book {
         deadline.map_or(limit, |deadline| deadline.since(now).min(limit))
     }
 
+    /// Whether nobody has said yet that the attempt runs.
+    pub fn awaits_start(&self, task: u32, number: u32) -> bool {
+        let attempt = self.attempts.get(&task);
+        attempt.is_some_and(|attempt| attempt.number == number && attempt.started.is_none())
+    }
+
     /// Whether the scheduler says that the attempt ended before its time limit passed.
     pub fn was_in_time(&self, task: u32, exit: &TaskExit) -> bool {
         let deadline = self.attempts.get(&task).and_then(|attempt| attempt.deadline);

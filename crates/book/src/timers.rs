@@ -8,10 +8,17 @@ use std::time::Duration;
 pub enum Timer {
     /// Of the attempt of a task.
     Attempt(u32, u32),
+    /// Of the answer to a start whose attempt has no time left.
+    Answer(u32, u32),
     /// Of the wait behind an attempt of a task.
     Rest(u32, u32),
     /// Of the run.
     Run,
+}
+
+impl Timer {
+    /// How long the answer to a start may take once no time is left. Who slept finds the end of the time before the answer.
+    pub const ANSWER: Duration = Duration::from_secs(1);
 }
 
 /// Deadlines in the order in which they pass.
@@ -35,6 +42,13 @@ impl Timers {
         if let Some(old) = self.set.remove(&timer) {
             self.order.remove(&(old, timer));
         }
+    }
+
+    /// Forgets every deadline of an attempt.
+    pub fn forget_attempt(&mut self, task: u32, attempt: u32) {
+        [Timer::Attempt(task, attempt), Timer::Answer(task, attempt), Timer::Rest(task, attempt)]
+            .into_iter()
+            .for_each(|timer| self.forget(timer));
     }
 
     /// Whether a deadline is set.

@@ -8,7 +8,7 @@
 //!   started, one runs the task;
 //! - `shim`: who that shim is;
 //! - `work/`, `log`: the work directory and the output of the task;
-//! - `exit`: how it ended, written whole or not at all, once.
+//! - `exit`: how it ended, written whole or not at all, once, before anybody is told.
 //!
 //! Nothing here waits for a task. All calls block; the caller sees to it that they may.
 

@@ -158,10 +158,10 @@ impl Scheduler for ProcessScheduler {
     }
 
     async fn inspect(&self, id: &AttemptId) -> Result<TaskStatus> {
-        Ok(match self.shared.find(id, "inspect").await? {
-            Found::Starting(_) => TaskStatus::Starting,
-            Found::Live(live) => TaskStatus::Running { handle: handle(live.pid) },
-            Found::Ended(_, exit) => TaskStatus::Ended(task_exit(exit)),
+        Ok(match (self.shared.find(id, "inspect").await?, self.shared.look(id, "inspect").await) {
+            (Found::Ended(_, exit), _) | (_, Ok(Look::Ended(_, exit))) => TaskStatus::Ended(task_exit(exit)),
+            (Found::Starting(_), _) => TaskStatus::Starting,
+            (Found::Live(live), _) => TaskStatus::Running { handle: handle(live.pid) },
         })
     }
 

@@ -27,7 +27,7 @@ pub struct Binary {
 }
 
 impl Binary {
-    /// The binary that was built beside this test, or the one that [`OVERRIDE`] names.
+    /// The binary that was built beside this test or program, or the one that [`OVERRIDE`] names.
     ///
     /// # Panics
     /// If there is none; the message says how to build it.
@@ -58,7 +58,20 @@ impl Binary {
     /// there: what runs on a machine with one must run the same on a machine without. It starts in the world.
     #[must_use]
     pub fn command(&self, world: &World) -> Command {
-        let mut command = Command::new(&self.path);
+        self.command_under(world, &[])
+    }
+
+    /// The same, started by another program: `prefix` is that program and its arguments, and the binary stands behind it.
+    #[must_use]
+    pub fn command_under(&self, world: &World, prefix: &[String]) -> Command {
+        let mut command = match prefix {
+            [] => Command::new(&self.path),
+            [program, args @ ..] => {
+                let mut command = Command::new(program);
+                command.args(args).arg(&self.path);
+                command
+            }
+        };
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()))
@@ -81,10 +94,11 @@ impl Binary {
     }
 }
 
-/// A test runs as `target/PROFILE/deps/NAME-HASH`; the binary lies one directory up.
+/// A test runs as `target/PROFILE/deps/NAME-HASH`, and the binary lies one directory up; a program lies beside it.
 fn beside_this_test() -> PathBuf {
-    let test = std::env::current_exe().expect("the path of this test");
-    let profile = test.parent().and_then(Path::parent).expect("a test lies in target/PROFILE/deps");
+    let this = std::env::current_exe().expect("the path of this test");
+    let dir = this.parent().expect("a program lies in a directory");
+    let profile = if dir.ends_with("deps") { dir.parent().unwrap_or(dir) } else { dir };
     profile.join(format!("gofer{}", std::env::consts::EXE_SUFFIX))
 }
 
@@ -189,6 +203,30 @@ impl Running {
     /// If it runs and cannot be signalled.
     pub fn hang_up(&mut self) {
         self.signal(Signal::HUP);
+    }
+
+    /// Sends SIGSTOP and waits until each thread stands still: then it does nothing at all until it is resumed.
+    ///
+    /// # Panics
+    /// If it runs and cannot be signalled, or does not stop.
+    pub fn pause(&mut self) {
+        self.signal(Signal::STOP);
+        let threads = format!("/proc/{}/task", self.pid());
+        Waiter::new("every thread to stand still").until_blocking(|| {
+            let all = std::fs::read_dir(&threads).into_iter().flatten().flatten();
+            let stats =
+                all.map(|thread| std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default());
+            let moving = stats.filter(|stat| !stat.contains(") T ")).count();
+            if moving == 0 { Ok(()) } else { Err(moving) }
+        });
+    }
+
+    /// Sends SIGCONT.
+    ///
+    /// # Panics
+    /// If it runs and cannot be signalled.
+    pub fn resume(&mut self) {
+        self.signal(Signal::CONT);
     }
 
     fn signal(&mut self, signal: Signal) {

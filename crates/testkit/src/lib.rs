@@ -8,6 +8,7 @@
 //! - [`golden`]: an output compared with a file of the repository.
 //! - [`Binary`], [`Running`], [`Output`]: the built `gofer`, in a clean environment.
 //! - [`ServerBox`]: a whole server that can be killed and started again.
+//! - [`disk`]: small disks in memory.
 //! - [`docker`]: engines of containers, shared or to be killed, and an image.
 #![expect(clippy::expect_used, clippy::panic, reason = "a failed helper is a failed test, and says why")]
 #![expect(
@@ -16,6 +17,7 @@
 )]
 
 pub mod binary;
+pub mod disk;
 pub mod docker;
 pub mod golden;
 pub mod net;

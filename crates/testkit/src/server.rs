@@ -23,6 +23,7 @@ pub struct ServerBuilder {
     config: String,
     env: Vec<(String, String)>,
     binary: Option<Binary>,
+    beneath: Option<PathBuf>,
 }
 
 impl ServerBuilder {
@@ -48,16 +49,20 @@ impl ServerBuilder {
         self
     }
 
+    /// Makes the world in this directory.
+    #[must_use]
+    pub fn beneath(mut self, dir: &Path) -> Self {
+        self.beneath = Some(dir.to_owned());
+        self
+    }
+
     /// Starts the server and waits until it is ready.
     ///
     /// # Panics
     /// If it ends or is not ready within a minute; the message holds its log.
     #[must_use]
     pub fn start(self) -> ServerBox {
-        let world = World::new();
-        let binary = self.binary.unwrap_or_else(Binary::find);
-        let mut server =
-            ServerBox { binary, port: 0, running: None, config: self.config, env: self.env, world };
+        let mut server = self.build();
         for attempt in 1.. {
             server.port = free_port();
             match server.try_start() {
@@ -68,6 +73,18 @@ impl ServerBuilder {
         }
         server
     }
+
+    /// Makes the world of the server and starts nothing: [`ServerBox::start_again`] and [`ServerBox::begin`] do.
+    ///
+    /// # Panics
+    /// If there is no binary or no room for a world.
+    #[must_use]
+    pub fn build(self) -> ServerBox {
+        let binary = self.binary.unwrap_or_else(Binary::find);
+        let world = self.beneath.as_deref().map_or_else(World::new, World::beneath);
+        let (config, env) = (self.config, self.env);
+        ServerBox { binary, under: Vec::new(), port: free_port(), running: None, config, env, world }
+    }
 }
 
 /// A server that runs, or that was killed and can be started again.
@@ -76,6 +93,7 @@ pub struct ServerBox {
     // Dropped in this order: the server, then the world with whatever the server left running.
     running: Option<Running>,
     binary: Binary,
+    under: Vec<String>,
     port: u16,
     config: String,
     env: Vec<(String, String)>,
@@ -188,14 +206,67 @@ impl ServerBox {
         self.start_again();
     }
 
-    /// Starts the process; `Err` holds its log if it ended before it was ready.
-    fn try_start(&mut self) -> Result<(), String> {
+    /// Adds TOML to the configuration of every later start.
+    pub fn configure(&mut self, toml: &str) {
+        self.config.push_str(toml);
+        self.config.push('\n');
+    }
+
+    /// Takes this binary for every later start.
+    pub fn use_binary(&mut self, binary: Binary) {
+        self.binary = binary;
+    }
+
+    /// Has every later start done by another program, which is to become the server or to start it as itself; `[]` ends that.
+    pub fn use_under(&mut self, prefix: Vec<String>) {
+        self.under = prefix;
+    }
+
+    /// The running process.
+    ///
+    /// # Panics
+    /// If it is not running.
+    pub fn process(&mut self) -> &mut Running {
+        self.running.as_mut().expect("the server runs")
+    }
+
+    /// Whether there is no process: it was killed or waited for, or never begun.
+    #[must_use]
+    pub fn is_down(&self) -> bool {
+        self.running.is_none()
+    }
+
+    /// Waits for an end that was asked for, or that comes by itself.
+    ///
+    /// # Panics
+    /// If it is not running or does not end within the limit.
+    pub fn wait_ended(&mut self, limit: Duration) -> Output {
+        self.running.take().expect("the server runs").wait(limit)
+    }
+
+    /// Starts the process and does not wait until it is ready.
+    ///
+    /// # Panics
+    /// If it still runs or cannot be started.
+    pub fn begin(&mut self) {
+        assert!(self.running.is_none(), "the server still runs: kill or stop it first");
         let file = self.world.write("gofer.toml", self.config_text());
-        let mut command = self.binary.command(&self.world);
+        let mut command = self.binary.command_under(&self.world, &self.under);
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.args([Path::new("server"), Path::new("start"), Path::new("--config"), file.as_path()]);
-        let mut running = Running::start(command, &self.world);
-        let ready = Waiter::new("the ready line of the server").limit(LIMIT).until_blocking(|| {
+        self.running = Some(Running::start(command, &self.world));
+    }
+
+    /// Waits until the process is ready; `Err` holds its log if it ended before.
+    ///
+    /// # Errors
+    /// The log.
+    ///
+    /// # Panics
+    /// If it was not begun, or is not ready within a minute.
+    pub fn ready(&mut self) -> Result<(), String> {
+        let running = self.running.as_mut().expect("the server was begun");
+        Waiter::new("the ready line of the server").limit(LIMIT).until_blocking(|| {
             // The end is read before the log: what it printed last is then in the log.
             let ended = running.ended().is_some();
             let log = running.stderr();
@@ -204,9 +275,14 @@ impl ServerBox {
                 _ if ended => Ok(Err(log)),
                 _ => Err(log),
             }
-        });
-        self.running = Some(running);
-        ready
+        })
+    }
+
+    /// Starts the process; `Err` holds its log if it ended before it was ready.
+    fn try_start(&mut self) -> Result<(), String> {
+        self.running = None;
+        self.begin();
+        self.ready()
     }
 
     fn config_text(&self) -> String {

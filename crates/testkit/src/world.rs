@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::sweep;
+use crate::{disk, sweep};
 
 /// The variable that keeps worlds of tests that passed.
 pub const KEEP: &str = "GOFER_KEEP_WORLDS";
@@ -14,7 +14,7 @@ pub const KEEP: &str = "GOFER_KEEP_WORLDS";
 /// A temporary directory that outlives a failure.
 ///
 /// When it is dropped, processes whose command line or working directory lies in it are killed first: tasks outlive a
-/// server, and must not outlive the test.
+/// server, and must not outlive the test. What is mounted in it is unmounted.
 #[derive(Debug)]
 pub struct World {
     dir: Option<TempDir>,
@@ -28,7 +28,17 @@ impl World {
     /// If the directory cannot be made.
     #[must_use]
     pub fn new() -> Self {
-        let dir = tempfile::Builder::new().prefix("gofer-test-").tempdir().expect("a temporary directory");
+        Self::beneath(&std::env::temp_dir())
+    }
+
+    /// The same in a directory of the caller's choice, such as one in memory.
+    ///
+    /// # Panics
+    /// If the directory cannot be made.
+    #[must_use]
+    pub fn beneath(above: &Path) -> Self {
+        let dir =
+            tempfile::Builder::new().prefix("gofer-test-").tempdir_in(above).expect("a temporary directory");
         let path = dir.path().canonicalize().expect("the path of a directory that was just made");
         Self { dir: Some(dir), path }
     }
@@ -84,6 +94,7 @@ impl Default for World {
 impl Drop for World {
     fn drop(&mut self) {
         let killed = sweep::processes_in(&self.path);
+        disk::unmount_below(&self.path);
         let keep = std::thread::panicking() || std::env::var_os(KEEP).is_some();
         if keep && let Some(dir) = self.dir.take() {
             eprintln!("the world of this test is kept: {} ({killed} processes ended)", dir.keep().display());

@@ -12,21 +12,24 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::context::Cx;
 use crate::embedded;
 
-/// Resolves with the first SIGINT or SIGTERM; never, if they cannot be listened for.
-pub(super) async fn shutdown_asked() {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// Resolves with the first SIGINT or SIGTERM after the call, whenever it is polled; never, if they cannot be listened for.
+pub(super) fn shutdown_asked() -> impl Future<Output = ()> {
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }
 
 /// `server start`.
 pub(super) async fn start(cx: &Cx, args: ServerStart) -> Result<Exit, Failure> {
+    // whoever asks while it starts is obeyed as soon as it has
+    let asked = shutdown_asked();
     let config = embedded::plan(&args.file, embedded::overrides(&args))?.config;
     let level = if cx.ui.verbose > 0 { "debug" } else { config.log.level.as_str() };
     embedded::log(level, config.log.format == gofer_config::LogFormat::Json, None)?;
@@ -35,7 +38,6 @@ pub(super) async fn start(cx: &Cx, args: ServerStart) -> Result<Exit, Failure> {
         ("storage", format!("{} ({})", config.storage.default, kind(&config.storage))),
         ("scheduler", format!("{} (default {})", schedulers.join(", "), config.scheduler.default)),
     ];
-    let asked = shutdown_asked();
     let server = embedded::start(config).await?;
     let mut lines = format!("gofer {} server\n", env!("CARGO_PKG_VERSION"));
     lines.push_str(&format!("  {:<10} {} (grpc)\n", "api", server.address()));

@@ -117,7 +117,7 @@ impl Driver {
             }
             Timer::Run => true,
             // nothing new begins while nothing can be recorded
-            Timer::Rest(..) => false,
+            Timer::Rest(..) | Timer::Answer(..) => false,
         }
     }
 
@@ -129,7 +129,7 @@ impl Driver {
         self.backlog.push_back(Late::Timer(timer));
         match timer {
             Timer::Attempt(task, _) => self.wish(task, Wish::Stop),
-            Timer::Rest(..) => {}
+            Timer::Rest(..) | Timer::Answer(..) => {}
             Timer::Run => {
                 let plan = &self.book.version.plan;
                 let stops = self.wishes.keys().filter(|task| !plan.group_of(**task).cleanup);

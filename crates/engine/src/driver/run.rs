@@ -250,15 +250,16 @@ impl Driver {
 
     fn take_deadline(&mut self, step: &mut Step, timer: Timer) {
         match timer {
-            Timer::Attempt(task, attempt) => {
-                let limit = self.book.attempt_limit(task);
-                self.take_in(step, Fact::Overdue(task, attempt, limit));
+            // Asked before we slept, answered since, and not heard yet: its limit would count from the answer.
+            Timer::Attempt(task, attempt) if self.book.awaits_start(task, attempt) => {
+                self.arm_in(Timer::Answer(task, attempt), Timer::ANSWER);
+            }
+            Timer::Answer(task, attempt) if !self.book.awaits_start(task, attempt) => {}
+            Timer::Attempt(task, attempt) | Timer::Answer(task, attempt) => {
+                self.take_in(step, Fact::Overdue(task, attempt, self.book.attempt_limit(task)));
             }
             Timer::Rest(task, attempt) => self.take_in(step, Fact::Rested(task, attempt)),
-            Timer::Run => {
-                let limit = self.book.run_limit();
-                self.take_in(step, Fact::RunOverdue(limit));
-            }
+            Timer::Run => self.take_in(step, Fact::RunOverdue(self.book.run_limit())),
         }
     }
 
@@ -358,8 +359,7 @@ impl Driver {
 
     fn disarm(&mut self, task: u32) {
         let attempt = self.machine.next_attempt(task) - 1;
-        self.timers.forget(Timer::Attempt(task, attempt));
-        self.timers.forget(Timer::Rest(task, attempt));
+        self.timers.forget_attempt(task, attempt);
     }
 }
 

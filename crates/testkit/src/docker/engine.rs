@@ -3,15 +3,12 @@
 //! It has its own folders, socket and processes in a world of its own, and no network but `host` and `none`: nothing on
 //! the machine but kernel objects with its folder in their name belongs to it, and all of that goes away with it.
 
-use std::ffi::CString;
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use rustix::mount::{MountFlags, mount};
-
 use super::{Docker, leftovers};
 use crate::binary::Running;
+use crate::disk;
 use crate::wait::Waiter;
 use crate::world::World;
 
@@ -55,20 +52,13 @@ impl EngineBuilder {
     pub fn start(self) -> Engine {
         let world = World::new();
         if let Some(bytes) = self.disk {
-            mount_disk(&world.join("data"), bytes);
+            disk::mount(&world.join("data"), bytes);
         }
         let docker = Docker::at(world.join("docker.sock"));
         let mut engine = Engine { args: self.args, running: None, docker, world };
         engine.start_again();
         engine
     }
-}
-
-/// It goes away with all that is mounted in the world of the engine.
-fn mount_disk(folder: &Path, bytes: u64) {
-    std::fs::create_dir(folder).expect("a folder in the world");
-    let options = CString::new(format!("size={bytes}")).expect("a number");
-    mount("tmpfs", folder, "tmpfs", MountFlags::NOSUID, Some(options.as_c_str())).expect("a disk in memory");
 }
 
 /// An engine that runs, or that was killed and can be started again on the same data.
@@ -196,7 +186,7 @@ impl Drop for Engine {
             self.stop();
         }
         leftovers::end_processes(self.world.path());
-        leftovers::unmount_all(self.world.path());
+        disk::unmount_below(self.world.path());
         leftovers::remove_groups(&containers);
     }
 }

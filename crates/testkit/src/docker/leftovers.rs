@@ -1,11 +1,9 @@
 //! What an engine leaves behind when it is killed, and getting rid of it.
 //!
-//! Containers have a parent of their own (a shim), which outlives the engine; file systems stay mounted; groups of
-//! processes stay in the kernel. All of it is found by the folder of the engine, and nothing else is touched.
+//! Containers have a parent of their own (a shim), which outlives the engine; groups of processes stay in the
+//! kernel. (File systems that stay mounted are the world's.) All of it is found by the folder of the engine, and nothing else is touched.
 
-use std::path::{Path, PathBuf};
-
-use rustix::mount::{UnmountFlags, unmount};
+use std::path::Path;
 
 use crate::sweep;
 use crate::wait::Waiter;
@@ -21,19 +19,6 @@ pub(super) fn end_processes(folder: &Path) {
         }
         if theirs.is_empty() { Ok(()) } else { Err(format!("{theirs:?} are there")) }
     });
-}
-
-/// Takes down what is mounted below this folder, the deepest first.
-pub(super) fn unmount_all(folder: &Path) {
-    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let points = table.lines().filter_map(|line| line.split(' ').nth(4)).map(PathBuf::from);
-    let mut points: Vec<PathBuf> = points.filter(|point| point.starts_with(folder)).collect();
-    points.sort();
-    for point in points.into_iter().rev() {
-        if let Err(error) = unmount(&point, UnmountFlags::DETACH) {
-            eprintln!("{} stays mounted: {error}", point.display());
-        }
-    }
 }
 
 /// Removes the empty control groups of these containers, wherever they are.

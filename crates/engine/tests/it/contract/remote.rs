@@ -1,4 +1,4 @@
-//! A scheduler that may be away, that may be slow to clear up, and that remembers what it was asked for and when.
+//! A scheduler that may be away, whose news may come late, that may be slow to clear up, and that remembers what it was asked for and when.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,6 +13,7 @@ use gofer_scheduler::{
 };
 use gofer_storage::fake::FaultPlan;
 use gofer_types::AttemptId;
+use tokio::sync::watch;
 
 use crate::support::*;
 
@@ -30,6 +31,8 @@ pub struct Remote {
     inner: FakeScheduler,
     clock: Arc<TestClock>,
     away: AtomicBool,
+    /// Whether starts and the news of ends are held back: so it is for a server that sleeps.
+    silent: watch::Sender<bool>,
     /// How long a removal takes.
     removal: Duration,
     /// Whether the grace of a stop is counted by the call, and is over with it: a second stop begins a grace of its own.
@@ -43,6 +46,7 @@ impl Remote {
             inner: world.backend.connect(&Owner("test".to_owned())),
             clock: Arc::clone(&world.clock),
             away: AtomicBool::new(false),
+            silent: watch::Sender::new(false),
             removal: Duration::ZERO,
             own_grace: false,
             did: Mutex::default(),
@@ -64,6 +68,15 @@ impl Remote {
     /// Lets it be away, or back.
     pub fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
+    }
+
+    /// Holds back starts and the news of ends, or lets them come.
+    pub fn set_silent(&self, silent: bool) {
+        self.silent.send_replace(silent);
+    }
+
+    async fn may_speak(&self) {
+        let _ = self.silent.subscribe().wait_for(|silent| !silent).await;
     }
 
     /// What it did so far, with the time.
@@ -102,6 +115,7 @@ impl Scheduler for Remote {
     async fn start(&self, id: &AttemptId, spec: &TaskSpec) -> Result<Started> {
         self.present()?;
         self.note(Did::Start(id.clone()));
+        self.may_speak().await;
         let started = self.inner.start(id, spec).await?;
         self.present()?;
         Ok(started)
@@ -115,6 +129,7 @@ impl Scheduler for Remote {
     async fn wait(&self, id: &AttemptId) -> Result<TaskExit> {
         self.present()?;
         let exit = self.inner.wait(id).await?;
+        self.may_speak().await;
         self.present()?;
         Ok(exit)
     }

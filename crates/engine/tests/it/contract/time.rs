@@ -208,6 +208,40 @@ async fn what_ended_in_time_is_not_called_late_because_nobody_saw_it() {
     }
 }
 
+/// The same for a server that slept: it finds the end and the limit at once, and asks before it believes the limit.
+#[tokio::test(start_paused = true)]
+async fn what_ended_in_time_is_not_called_late_because_its_end_was_told_late() {
+    for (script, state) in [("run=5s", TaskState::Succeeded), ("run=5s,exit=3", TaskState::Failed)] {
+        let world = World::new();
+        let remote = Arc::new(Remote::new(&world));
+        let engine = remote.open(&world).await;
+        let (run, _) = begun(&world, &engine, under(Of::Task, script)).await;
+        remote.set_silent(true);
+        pass(&world, 600).await;
+        remote.set_silent(false);
+        end(&engine, &run).await;
+        let task = state_of(&engine, &run, "t").await;
+        assert_eq!(task.state, state, "{script}: {:?}", task.cause);
+        assert!(!remote.did().iter().any(|(_, did)| matches!(did, Did::Stop(..))), "it had ended: {script}");
+    }
+}
+
+/// A limit counts from the start, also if the server slept through it between the question and the answer.
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_passed_before_the_answer_to_the_start_ends_nothing_that_has_just_begun() {
+    let world = World::new();
+    let remote = Arc::new(Remote::new(&world));
+    let engine = remote.open(&world).await;
+    remote.set_silent(true);
+    let id = register(&engine, under(Of::Task, "run=5s")).await;
+    let run = start(&engine, &id).await;
+    world.clock.sleep_until(world.clock.monotonic() + Duration::from_millis(LIMIT * 1000 + 500)).await;
+    remote.set_silent(false);
+    end(&engine, &run).await;
+    let task = state_of(&engine, &run, "t").await;
+    assert_eq!(task.state, TaskState::Succeeded, "{:?}", task.cause);
+}
+
 /// When the wall clock jumps.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum When {
