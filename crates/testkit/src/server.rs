@@ -54,10 +54,7 @@ impl ServerBuilder {
     /// If it ends or is not ready within a minute; the message holds its log.
     #[must_use]
     pub fn start(self) -> ServerBox {
-        let world = World::new();
-        let binary = self.binary.unwrap_or_else(Binary::find);
-        let mut server =
-            ServerBox { binary, port: 0, running: None, config: self.config, env: self.env, world };
+        let mut server = self.prepare();
         for attempt in 1.. {
             server.port = free_port();
             match server.try_start() {
@@ -67,6 +64,20 @@ impl ServerBuilder {
             }
         }
         server
+    }
+
+    /// A server that has not been started: its data directory may be filled first. It is started by
+    /// [`ServerBox::start_or_end`] or [`ServerBox::start_again`].
+    #[must_use]
+    pub fn prepare(self) -> ServerBox {
+        ServerBox {
+            running: None,
+            binary: self.binary.unwrap_or_else(Binary::find),
+            port: free_port(),
+            config: self.config,
+            env: self.env,
+            world: World::new(),
+        }
     }
 }
 
@@ -179,6 +190,27 @@ impl ServerBox {
         }
     }
 
+    /// As [`ServerBox::start_again`], of a server that may refuse to start: what it printed and how it ended, if it ended
+    /// before it was ready.
+    ///
+    /// # Errors
+    /// The end of a server that did not become ready.
+    ///
+    /// # Panics
+    /// If it still runs, or is neither ready nor ended within a minute.
+    pub fn start_or_end(&mut self) -> Result<(), Output> {
+        assert!(self.running.is_none(), "the server still runs: kill or stop it first");
+        let Err(log) = self.try_start() else { return Ok(()) };
+        let ended = self.running.take().unwrap_or_else(|| panic!("the process is kept; its log:\n{log}"));
+        Err(ended.wait(LIMIT))
+    }
+
+    /// What it printed and how it ended, if it has ended by itself.
+    pub fn ended(&mut self) -> Option<Output> {
+        self.running.as_mut()?.ended()?;
+        self.running.take().map(|running| running.wait(LIMIT))
+    }
+
     /// [`ServerBox::kill9`], then [`ServerBox::start_again`].
     ///
     /// # Panics
@@ -264,6 +296,16 @@ mod tests {
         let text = server.world().read("gofer.toml");
         assert!(text.contains(&format!("listen = \"{}\"", server.addr())), "{text}");
         assert!(text.ends_with("[limits]\nx = 1\n"), "{text}");
+    }
+
+    #[test]
+    fn a_server_that_may_refuse_tells_its_end_and_one_that_serves_has_none() {
+        let mut refuses = script("refuses").prepare();
+        let end = refuses.start_or_end().expect_err("it refuses");
+        assert!(end.stderr.contains("error[E0801]"), "{}", end.stderr);
+        let mut serves = script("serves").prepare();
+        serves.start_or_end().expect("it serves");
+        assert!(serves.ended().is_none());
     }
 
     #[test]

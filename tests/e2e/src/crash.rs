@@ -27,6 +27,12 @@ impl Dice {
         Self(seed)
     }
 
+    /// With this seed.
+    #[must_use]
+    pub fn of(seed: u64) -> Self {
+        Self(seed.max(1))
+    }
+
     /// The next number, less than the limit.
     pub fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
