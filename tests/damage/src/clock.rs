@@ -68,7 +68,7 @@ fn floors(terms: &Terms) -> Floors {
         (CALM, jumps),
         (WAITS, jumps),
         (KEYS, 3 * jumps),
-        (EVENTS, 20 * jumps),
+        (EVENTS, 15 * jumps),
         (SHOWN, 0),
     ]
 }

@@ -120,7 +120,7 @@ fn together(past: &Past, count: u64, dice: &mut Dice) -> Vec<Vec<Blow>> {
         let item = around.find(|item| !taken.contains(&of_run(item))).expect("there are more runs");
         taken.insert(of_run(item));
         group.push(flip(item, dice));
-        if group.len() == TOGETHER.min(items.len() / 8) {
+        if group.len() == TOGETHER.min(items.len() / 8).max(1) {
             groups.push(std::mem::take(&mut group));
             taken.clear();
         }

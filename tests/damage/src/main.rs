@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the table is what this program is for")]
 #![expect(clippy::expect_used, reason = "a report that cannot be written says why and stops")]
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -18,8 +19,9 @@ Usage: gofer-damage [SCENARIO..] [--seed N] [--scale F] [--json FILE] [--list]
   --list       names the scenarios
 ";
 
-/// The most that is printed of what was wrong in one scenario.
-const SHOWN: usize = 40;
+/// The most that is printed of what was wrong in one scenario, and of what was wrong behind one blow.
+const SHOWN: usize = 60;
+const SHOWN_OF_ONE: usize = 2;
 
 struct Request {
     chosen: Vec<&'static Scenario>,
@@ -65,8 +67,15 @@ fn tell(scenario: &Scenario, verdict: &Verdict, terms: &Terms) {
     };
     let seconds: f64 = verdict.rows.iter().map(|row| row.seconds).sum();
     println!("{:<10} {word} after {seconds:.1} s", scenario.name);
-    verdict.wrong.iter().take(SHOWN).for_each(|text| println!("  {text}"));
-    if let Some(more) = verdict.wrong.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+    let mut of_one: BTreeMap<&str, usize> = BTreeMap::new();
+    let few = verdict.wrong.iter().filter(|text| {
+        let seen = of_one.entry(text.split(": ").next().unwrap_or_default()).or_default();
+        *seen += 1;
+        *seen <= SHOWN_OF_ONE
+    });
+    let shown: Vec<&String> = few.take(SHOWN).collect();
+    shown.iter().for_each(|text| println!("  {text}"));
+    if let Some(more) = verdict.wrong.len().checked_sub(shown.len()).filter(|more| *more > 0) {
         println!("  and {more} more");
     }
     if verdict.failed() {
