@@ -5,6 +5,8 @@
 //! starting. Bits of other files are flipped several for each start, in files of different runs, since what is damaged there
 //! may concern that run alone; that no more runs are named as damaged than bits were flipped is checked.
 //!
+//! As many bits again are flipped in the state under the storage alone ([`crate::state`]): no process, many more bits.
+//!
 //! A fifth of the bits are in the state, half of them in that of a server that was killed under load, which walks its whole
 //! state when it starts, and half in that of one that was idle, which does not. In the state a bit may stand in a page that
 //! many runs share; how often more than one run was named is counted and no violation. That nothing is told wrong is.
@@ -21,6 +23,7 @@ use crate::judge::{NAMED, Patience, RIGHT, everything};
 use crate::output::LINES;
 use crate::past::{Past, Plan};
 use crate::scenario::{Floors, Scenario, always};
+use crate::state::{self, BITS, ROWS, SEEN};
 use crate::terms::Terms;
 use crate::trial::{self, REFUSED, SERVED};
 use crate::workers;
@@ -59,6 +62,9 @@ fn floors(terms: &Terms) -> Floors {
         (NAMED, bits / 50),
         (LINES, starts),
         (SHARED, 0),
+        (BITS, bits / 2 * 2),
+        (SEEN, bits / 20),
+        (ROWS, bits),
     ]
 }
 
@@ -74,6 +80,9 @@ fn run(terms: Terms) -> Findings {
     for (past, share) in [(&loaded, of_state / 2), (&idle, of_state.div_ceil(2))] {
         let alone = alone(past, share, &mut dice);
         found.add(workers::each(&alone, |blows| blows[0].to_string(), |blows| one(past, blows, true)));
+    }
+    for past in [&loaded, &idle] {
+        found.add(state::flipped(past, bits / 2, &mut dice));
     }
     let together = together(&idle, bits - of_state, &mut dice);
     let name = |blows: &Vec<Blow>| blows.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -102,9 +111,9 @@ fn one(past: &Past, blows: &[Blow], state: bool) -> Findings {
 
 /// Bits of the state, each by itself.
 fn alone(past: &Past, count: u64, dice: &mut Dice) -> Vec<Vec<Blow>> {
-    let items = folder::files(&past.data).expect("the past can be read");
-    let state = items.into_iter().find(|item| item.path.ends_with(STATE)).expect("there is a state");
-    (0..count).map(|_| vec![flip(&state, dice)]).collect()
+    let item = state::of(past);
+    let bytes = std::fs::read(past.data.join(&item.path)).expect("the state can be read");
+    (0..count).map(|_| vec![state::flip(&item, &bytes, dice)]).collect()
 }
 
 /// Bits of other files, some for each start, in files of different folders.

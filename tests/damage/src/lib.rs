@@ -44,6 +44,7 @@ pub mod pipelines;
 pub mod recovery;
 pub mod report;
 pub mod scenario;
+pub mod state;
 pub mod tails;
 pub mod terms;
 pub mod trial;
