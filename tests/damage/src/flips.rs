@@ -5,7 +5,7 @@
 //! starting. Bits of other files are flipped several for each start, in files of different runs, since what is damaged there
 //! may concern that run alone; that no more runs are named as damaged than bits were flipped is checked.
 //!
-//! As many bits again are flipped in the state under the storage alone ([`crate::state`]): no process, many more bits.
+//! As many bits again are flipped in the state under the storage alone, by [`crate::state`].
 //!
 //! A fifth of the bits are in the state, half of them in that of a server that was killed under load, which walks its whole
 //! state when it starts, and half in that of one that was idle, which does not. In the state a bit may stand in a page that
@@ -23,7 +23,7 @@ use crate::judge::{NAMED, Patience, RIGHT, everything};
 use crate::output::LINES;
 use crate::past::{Past, Plan};
 use crate::scenario::{Floors, Scenario, always};
-use crate::state::{self, BITS, ROWS, SEEN};
+use crate::state;
 use crate::terms::Terms;
 use crate::trial::{self, REFUSED, SERVED};
 use crate::workers;
@@ -62,9 +62,6 @@ fn floors(terms: &Terms) -> Floors {
         (NAMED, bits / 50),
         (LINES, starts),
         (SHARED, 0),
-        (BITS, bits / 2 * 2),
-        (SEEN, bits / 20),
-        (ROWS, bits),
     ]
 }
 
@@ -77,12 +74,9 @@ fn run(terms: Terms) -> Findings {
     let bits = terms.scaled(FULL);
     let of_state = bits / SHARE_OF_STATE;
     let mut found = Findings::default();
-    for (past, share) in [(&loaded, of_state / 2), (&idle, of_state.div_ceil(2))] {
+    for (past, share) in [(&loaded, of_state.div_ceil(2)), (&idle, of_state / 2)] {
         let alone = alone(past, share, &mut dice);
         found.add(workers::each(&alone, |blows| blows[0].to_string(), |blows| one(past, blows, true)));
-    }
-    for past in [&loaded, &idle] {
-        found.add(state::flipped(past, bits / 2, &mut dice));
     }
     let together = together(&idle, bits - of_state, &mut dice);
     let name = |blows: &Vec<Blow>| blows.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");

@@ -6,6 +6,7 @@
 //!
 //! - [`tails`]: the end of every file cut off or garbled.
 //! - [`flips`]: single bits flipped anywhere.
+//! - [`state`]: single bits of the state flipped, under the storage alone.
 //! - [`clock`]: the wall clock jumps under a running server.
 //! - [`docker`]: the engine of containers is killed.
 //! - [`recovery`]: ten thousand unfinished runs, and one damaged record among them.

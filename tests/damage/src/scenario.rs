@@ -4,7 +4,7 @@ use crate::findings::Findings;
 use crate::report::Row;
 use crate::terms::{Terms, now};
 use crate::workers::guarded;
-use crate::{clock, docker, flips, recovery, tails};
+use crate::{clock, docker, flips, recovery, state, tails};
 
 /// What a scenario counts, and how much of it there must be at least.
 pub type Floors = Vec<(&'static str, u64)>;
@@ -42,8 +42,14 @@ impl Verdict {
 }
 
 /// All scenarios, in the order in which they are run.
-pub const SCENARIOS: &[Scenario] =
-    &[tails::SCENARIO, flips::SCENARIO, clock::SCENARIO, docker::SCENARIO, recovery::SCENARIO];
+pub const SCENARIOS: &[Scenario] = &[
+    tails::SCENARIO,
+    flips::SCENARIO,
+    state::SCENARIO,
+    clock::SCENARIO,
+    docker::SCENARIO,
+    recovery::SCENARIO,
+];
 
 impl Scenario {
     /// Runs it, if it can be run here.

@@ -2,42 +2,68 @@
 //!
 //! Each bit is flipped in a copy of its own. The storage refuses to open, or every row that was there is read as it was or
 //! is named as damaged. A row that is gone in silence, or is another one, is a violation; so is a panic.
+//!
+//! The state of a server that was killed under load may have lost its newest group as a whole (ADR 0002): all rows of that
+//! revision and newer, and nothing else. That is counted.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gofer_storage::{KeyRange, Row, Storage};
+use gofer_storage::{KeyRange, Revision, Row, Storage};
 use gofer_testkit::World;
 use gofer_tests_e2e::crash::Dice;
 
 use crate::blow::{Blow, Damage};
 use crate::findings::Findings;
 use crate::folder::{self, Item};
-use crate::past::Past;
+use crate::past::{Past, Plan};
+use crate::scenario::{Floors, Scenario, always};
+use crate::terms::Terms;
 use crate::workers::{self, runtime};
 
-/// What is counted.
-pub const BITS: &str = "bits of the state that were flipped under the storage alone";
-/// What is counted.
-pub const ROWS: &str = "rows that were read as they were";
-/// What is counted.
-pub const SEEN: &str = "of these bits, seen: no opening, or a row named as damaged";
+/// The scenario.
+pub const SCENARIO: Scenario = Scenario {
+    name: "state",
+    about: "single bits of the state are flipped, and the storage is opened on it and read",
+    unavailable: always,
+    floors,
+    run,
+};
+
+const BITS: &str = "bits of the state that were flipped";
+const SEEN: &str = "bits that were seen: no opening, or a row named as damaged";
+const DROPPED: &str = "bits for which a newest group was dropped as a whole";
+const ROWS: &str = "rows that were read as they were";
+
+const FULL: u64 = 2_000;
 
 /// The file, below the data directory.
 const FILE: &str = "data.redb";
 /// The folder of the storage, below the data directory.
 const FOLDER: &str = "redb";
 
+fn floors(terms: &Terms) -> Floors {
+    let bits = terms.scaled(FULL / 2) * 2;
+    vec![(BITS, bits), (SEEN, bits / 10), (ROWS, bits), (DROPPED, 0)]
+}
+
+fn run(terms: Terms) -> Findings {
+    let plan = Plan { ended: 12, running: 2, queued: 4, late: 0 };
+    let mut dice = terms.dice(8);
+    let mut found = Findings::default();
+    for plan in [plan, Plan { late: 12, ..plan }] {
+        found.add(flipped(&Past::made(plan), plan.late > 0, terms.scaled(FULL / 2), &mut dice));
+    }
+    found
+}
+
 /// Flips so many bits.
-///
-/// # Panics
-/// If the past cannot be read.
-pub fn flipped(past: &Past, count: u64, dice: &mut Dice) -> Findings {
+fn flipped(past: &Past, loaded: bool, count: u64, dice: &mut Dice) -> Findings {
     let rows = all_rows(past);
     let item = of(past);
     let bytes = std::fs::read(past.data.join(&item.path)).expect("the state can be read");
     let blows: Vec<Blow> = (0..count).map(|_| flip(&item, &bytes, dice)).collect();
-    workers::each(&blows, ToString::to_string, |blow| one(past, blow, &rows))
+    workers::each(&blows, ToString::to_string, |blow| one(past, blow, (&rows, loaded)))
 }
 
 /// The file of the state.
@@ -84,7 +110,7 @@ fn all_rows(past: &Past) -> Vec<Row> {
     runtime().block_on(storage.scan(KeyRange::prefix(b""), usize::MAX)).expect("every row is read")
 }
 
-fn one(past: &Past, blow: &Blow, rows: &[Row]) -> Findings {
+fn one(past: &Past, blow: &Blow, (rows, loaded): (&[Row], bool)) -> Findings {
     let mut found = Findings::default();
     found.count(BITS, 1);
     let world = World::new();
@@ -94,29 +120,41 @@ fn one(past: &Past, blow: &Blow, rows: &[Row]) -> Findings {
         found.count(SEEN, 1);
         return found;
     };
-    let named = runtime().block_on(compared(&storage, rows, &mut found));
+    let named = runtime().block_on(compared(&storage, (rows, loaded), &mut found));
     found.count(SEEN, u64::from(named));
     found
 }
 
 /// Reads every row, by its key and in the order of all; whether something was named as damaged.
-async fn compared(storage: &Arc<dyn Storage>, rows: &[Row], found: &mut Findings) -> bool {
-    let (mut named, mut gone) = (0_u64, 0_u64);
+async fn compared(storage: &Arc<dyn Storage>, (rows, loaded): (&[Row], bool), found: &mut Findings) -> bool {
+    let (mut named, mut others) = (0_u64, Vec::new());
     for row in rows {
         match storage.get(&row.key).await {
             Ok(Some(read)) if read == *row => found.count(ROWS, 1),
-            Ok(_) => gone += 1,
+            Ok(read) => others.push((row.revision, read.map(|read| read.revision))),
             Err(_) => named += 1,
         }
     }
-    found.must(gone == 0, || format!("{gone} of {} rows are gone or others, in silence", rows.len()));
+    if loaded && is_group(rows, &others) {
+        found.count(DROPPED, 1);
+        return named > 0;
+    }
+    let count = others.len();
+    found.must(count == 0, || format!("{count} of {} rows are gone or others, in silence", rows.len()));
     match storage.scan(KeyRange::prefix(b""), usize::MAX).await {
         Ok(read) => {
-            found.must(read == rows || gone > 0, || {
+            found.must(read == rows || count > 0, || {
                 format!("{} of {} rows are listed, or others, in silence", read.len(), rows.len())
             });
             named > 0
         }
         Err(_) => true,
     }
+}
+
+/// Whether these are all rows of some revision and newer, each as it was before.
+fn is_group(rows: &[Row], others: &[(Revision, Option<Revision>)]) -> bool {
+    let Some(oldest) = others.iter().map(|(revision, _)| *revision).min() else { return false };
+    let whole = rows.iter().filter(|row| row.revision >= oldest).count() == others.len();
+    whole && others.iter().all(|(_, read)| read.is_none_or(|read| read < oldest))
 }
