@@ -63,7 +63,10 @@ fn flipped(past: &Past, loaded: bool, count: u64, dice: &mut Dice) -> Findings {
     let item = of(past);
     let bytes = std::fs::read(past.data.join(&item.path)).expect("the state can be read");
     let blows: Vec<Blow> = (0..count).map(|_| flip(&item, &bytes, dice)).collect();
-    workers::each(&blows, ToString::to_string, |blow| one(past, blow, (&rows, loaded)))
+    let mut found = workers::each(&blows, ToString::to_string, |blow| one(past, blow, (&rows, loaded)));
+    // Counted here: what is found of a blow that ends in a panic is the panic alone.
+    found.count(BITS, count);
+    found
 }
 
 /// The file of the state.
@@ -112,7 +115,6 @@ fn all_rows(past: &Past) -> Vec<Row> {
 
 fn one(past: &Past, blow: &Blow, (rows, loaded): (&[Row], bool)) -> Findings {
     let mut found = Findings::default();
-    found.count(BITS, 1);
     let world = World::new();
     let data = copied(past, &world);
     blow.strike(&data);

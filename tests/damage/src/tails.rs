@@ -71,6 +71,7 @@ fn run(terms: Terms) -> Findings {
         let chosen = chosen(past, share, &mut dice);
         let name = |blow: &Blow| blow.to_string();
         found.add(workers::each(&chosen, name, |blow| one(past, blow)));
+        found.count(BLOWS, chosen.len() as u64);
     }
     let items = pasts.iter().flat_map(|past| folder::files(&past.data).unwrap_or_default());
     let kinds = items.map(|item| (kind(&item), ())).collect::<BTreeMap<_, _>>();
@@ -80,7 +81,6 @@ fn run(terms: Terms) -> Findings {
 
 fn one(past: &Past, blow: &Blow) -> Findings {
     let mut found = Findings::default();
-    found.count(BLOWS, 1);
     if let Some(server) = trial::begin(past, std::slice::from_ref(blow), "", &mut found) {
         found.add(everything(&server, past, Patience::ToTheEnd));
         trial::finish(server, &mut found);
