@@ -170,13 +170,14 @@ impl Scene {
 
     /// The containers of this run, once each has said enough.
     fn talking(&self, number: u64, more: u64) -> BTreeMap<&'static str, Container> {
+        let run = &number.to_string();
         Waiter::new("containers that have said enough").limit(LIMIT).until_blocking(|| {
             let mut there = BTreeMap::new();
             for container in self.list() {
                 let labels = &container["Labels"];
                 let task = TASKS.into_iter().find(|task| labels["gofer.task"] == **task);
                 if let Some(task) = task
-                    && labels["gofer.run"] == number.to_string()
+                    && labels["gofer.run"] == *run
                 {
                     let id = container["Id"].as_str().unwrap_or_default().to_owned();
                     let pid = self.pid(&id);

@@ -30,7 +30,7 @@
 //! What may be lost without being named is only what was not synced, and one thing that is decided (ADR 0002): with one sync
 //! for each commit, damage in the newest group of a server that was killed under load looks like a torn write, and that group
 //! is dropped. So on a directory of that kind, and only there, facts that are younger than [`past::YOUNG`] may be missing.
-#![expect(clippy::expect_used, clippy::panic, reason = "a failed helper is a failed scenario, and says why")]
+#![expect(clippy::expect_used, reason = "a failed helper is a failed scenario, and says why")]
 
 pub mod blow;
 pub mod clock;

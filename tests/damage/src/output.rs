@@ -71,7 +71,7 @@ pub async fn compare(
         found.count(GAPS, sent.gaps.len() as u64);
         match kind.task(task) {
             Some(plan) => {
-                sent.judge(&kind.lines(number, plan), due, &format!("{}/{number}/{task}", kind.id), found)
+                sent.judge(&kind.lines(number, plan), due, &format!("{}/{number}/{task}", kind.id), found);
             }
             None => found
                 .wrong(format!("{}/{number} has output of a task {task:?} that it does not have", kind.id)),
