@@ -19,7 +19,7 @@ use redb::{Database, ReadableDatabase as _, TableDefinition};
 use crate::error::understood;
 use crate::file::{DataFile, Syncs};
 
-const FILE: &str = "data.redb";
+pub(crate) const FILE: &str = "data.redb";
 const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const STATE: &str = "state";

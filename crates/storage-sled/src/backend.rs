@@ -22,6 +22,8 @@ use crate::undo::{Bounds, Undo};
 
 /// sled's own directory in ours.
 pub(crate) const DATA: &str = "data";
+/// The file in it that sled keeps everything in.
+pub(crate) const DATA_FILE: &str = "db";
 const STATE: &[u8] = &[0];
 const ROWS: u8 = 1;
 /// Fixed at creation: another size refuses to open. Below it, values of 64 KiB would become files that are never synced.
@@ -61,7 +63,7 @@ impl Files {
         let config =
             sled::Config::new().path(path).segment_size(SEGMENT).cache_capacity(cache).flush_every_ms(None);
         let tree = config.open().map_err(understood)?;
-        let barrier = File::open(path.join("db"));
+        let barrier = File::open(path.join(DATA_FILE));
         let barrier =
             Arc::new(barrier.map_err(|error| disk::io_error(error, "the data file could not be opened"))?);
         disk::sync_dir(path)?;

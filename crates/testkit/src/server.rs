@@ -74,7 +74,8 @@ impl ServerBuilder {
         server
     }
 
-    /// Makes the world of the server and starts nothing: [`ServerBox::start_again`] and [`ServerBox::begin`] do.
+    /// Makes the world of the server, whose data directory may be filled first, and starts nothing: [`ServerBox::start_again`],
+    /// [`ServerBox::start_or_end`] and [`ServerBox::begin`] do.
     ///
     /// # Panics
     /// If there is no binary or no room for a world.
@@ -195,6 +196,27 @@ impl ServerBox {
         if let Err(log) = self.try_start() {
             panic!("the server did not start again; its log:\n{log}");
         }
+    }
+
+    /// As [`ServerBox::start_again`], of a server that may refuse to start: what it printed and how it ended, if it ended
+    /// before it was ready.
+    ///
+    /// # Errors
+    /// The end of a server that did not become ready.
+    ///
+    /// # Panics
+    /// If it still runs, or is neither ready nor ended within a minute.
+    pub fn start_or_end(&mut self) -> Result<(), Output> {
+        assert!(self.running.is_none(), "the server still runs: kill or stop it first");
+        let Err(log) = self.try_start() else { return Ok(()) };
+        let ended = self.running.take().unwrap_or_else(|| panic!("the process is kept; its log:\n{log}"));
+        Err(ended.wait(LIMIT))
+    }
+
+    /// What it printed and how it ended, if it has ended by itself.
+    pub fn ended(&mut self) -> Option<Output> {
+        self.running.as_mut()?.ended()?;
+        self.running.take().map(|running| running.wait(LIMIT))
     }
 
     /// [`ServerBox::kill9`], then [`ServerBox::start_again`].
@@ -340,6 +362,16 @@ mod tests {
         let text = server.world().read("gofer.toml");
         assert!(text.contains(&format!("listen = \"{}\"", server.addr())), "{text}");
         assert!(text.ends_with("[limits]\nx = 1\n"), "{text}");
+    }
+
+    #[test]
+    fn a_server_that_may_refuse_tells_its_end_and_one_that_serves_has_none() {
+        let mut refuses = script("refuses").build();
+        let end = refuses.start_or_end().expect_err("it refuses");
+        assert!(end.stderr.contains("error[E0801]"), "{}", end.stderr);
+        let mut serves = script("serves").build();
+        serves.start_or_end().expect("it serves");
+        assert!(serves.ended().is_none());
     }
 
     #[test]

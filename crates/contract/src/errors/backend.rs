@@ -42,6 +42,9 @@ pub(super) fn store(what: &str, error: &BackendError) -> Problem {
             (Code::Internal, codes::STORAGE_REFUSES, "refuses the server; this is for its operator")
         }
         ErrorKind::Unsupported => (Code::FailedPrecondition, codes::STORAGE_CANNOT, "cannot do that"),
+        ErrorKind::Internal if names_a_key(error) => {
+            (Code::DataLoss, codes::DAMAGED, "holds something that is damaged")
+        }
         ErrorKind::InvalidInput
         | ErrorKind::NotFound
         | ErrorKind::AlreadyExists
@@ -57,12 +60,18 @@ pub(super) fn store(what: &str, error: &BackendError) -> Problem {
         ErrorKind::Exhausted => {
             problem.hint("make room on the disk of the data directory; nothing that was acknowledged is lost")
         }
+        ErrorKind::Internal if names_a_key(error) => problem.hint("the log of the server says which one"),
         kind if kind.outcome_unknown() => {
             problem.hint("whether a change took effect is not known; look before you repeat it")
         }
         _ => problem,
     };
     problem.next("gofer status --check")
+}
+
+/// Backends name the row or the object that is not what was written by its key.
+fn names_a_key(error: &BackendError) -> bool {
+    error.facts().iter().any(|(name, _)| *name == "key")
 }
 
 fn advised(problem: Problem, error: &BackendError) -> Problem {

@@ -1,7 +1,9 @@
 //! The directory of an embedded storage: who holds it, and what wrote it.
 //!
 //! `LOCK` is locked for as long as the storage is open and names the process for the message to the second one. `FORMAT`
-//! says which engine wrote the directory and in which format; it is read before the engine touches anything.
+//! says which engine wrote the directory and in which format; it is read before the engine touches anything, and written when
+//! the engine has made its files. Where it stands, they must be there: an engine that finds none begins anew, and everything
+//! that was ever acknowledged would be gone in silence.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -19,7 +21,10 @@ const MARK: &str = "FORMAT";
 /// A directory that this process holds until it is dropped.
 #[derive(Debug)]
 pub struct Home {
+    kind: &'static str,
     path: PathBuf,
+    /// Whether the files of the engine were there once.
+    settled: bool,
     _lock: File,
 }
 
@@ -31,9 +36,34 @@ impl Home {
     pub fn claim(kind: &'static str, path: &Path) -> Result<Self> {
         create_dir(path)?;
         let lock = lock(path)?;
-        let home = Self { path: path.to_path_buf(), _lock: lock };
-        home.check_mark(kind).map_err(|error| error.with("path", path.display()))?;
+        let mut home = Self { kind, path: path.to_path_buf(), settled: false, _lock: lock };
+        home.settled = home.check_mark().map_err(|error| error.with("path", path.display()))?;
         Ok(home)
+    }
+
+    /// Refuses if the engine has had this file and it is gone or empty. To be asked before the engine opens it.
+    pub fn require(&self, file: &Path) -> Result<()> {
+        if !self.settled {
+            return Ok(());
+        }
+        let path = self.path.join(file);
+        let text = "a file of the storage is gone or empty; put it back, or restore a backup";
+        match std::fs::metadata(&path) {
+            Ok(found) if found.len() > 0 => Ok(()),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(io_error(error, "a file of the storage could not be seen").with("path", path.display()))
+            }
+            _ => Err(BackendError::new(ErrorKind::Internal, text).with("path", path.display())),
+        }
+    }
+
+    /// Says for ever that the files of this engine are there. To be called when they are, durably.
+    pub fn settle(&mut self) -> Result<()> {
+        if !self.settled {
+            self.write_mark().map_err(|error| error.with("path", self.path.display()))?;
+            self.settled = true;
+        }
+        Ok(())
     }
 
     /// The directory.
@@ -42,9 +72,10 @@ impl Home {
         &self.path
     }
 
-    fn check_mark(&self, kind: &'static str) -> Result<()> {
+    /// Whether there is a mark, which must be ours.
+    fn check_mark(&self) -> Result<bool> {
         let text = match std::fs::read_to_string(self.path.join(MARK)) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return self.write_mark(kind),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
             read => read.map_err(|error| io_error(error, "the format file could not be read"))?,
         };
         let mut words = text.split_whitespace();
@@ -53,17 +84,17 @@ impl Home {
         let (Some("gofer"), Some(engine), Some(format)) = (owner, engine, format) else {
             return Err(BackendError::new(ErrorKind::Conflict, "the format file is not one of gofer"));
         };
-        if engine != kind {
+        if engine != self.kind {
             let text = "the directory belongs to another storage kind; configure that kind, or another path";
             return Err(BackendError::new(ErrorKind::Conflict, text)
                 .with("found", engine)
-                .with("supported", kind));
+                .with("supported", self.kind));
         }
-        check_format(format)
+        check_format(format).map(|()| true)
     }
 
-    fn write_mark(&self, kind: &'static str) -> Result<()> {
-        let temporary = self.path.join("FORMAT.tmp");
+    fn write_mark(&self) -> Result<()> {
+        let (temporary, kind) = (self.path.join("FORMAT.tmp"), self.kind);
         let write = || {
             let mut file = File::create(&temporary)?;
             writeln!(file, "gofer {kind} {FORMAT}")?;
@@ -130,9 +161,26 @@ mod tests {
     #[test]
     fn the_directory_of_another_kind_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        drop(Home::claim("sled", dir.path()).unwrap());
+        Home::claim("sled", dir.path()).unwrap().settle().unwrap();
         assert_eq!(Home::claim("redb", dir.path()).unwrap_err().kind(), ErrorKind::Conflict);
         drop(Home::claim("sled", dir.path()).unwrap());
+    }
+
+    #[test]
+    fn a_file_that_was_there_may_not_be_gone_and_one_that_never_was_may() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = Path::new("data");
+        let mut home = Home::claim("redb", dir.path()).unwrap();
+        home.require(file).unwrap();
+        std::fs::write(dir.path().join(file), "x").unwrap();
+        home.settle().unwrap();
+        drop(home);
+        let require = || Home::claim("redb", dir.path()).unwrap().require(file);
+        require().unwrap();
+        std::fs::write(dir.path().join(file), "").unwrap();
+        assert_eq!(require().unwrap_err().kind(), ErrorKind::Internal);
+        std::fs::remove_file(dir.path().join(file)).unwrap();
+        assert_eq!(require().unwrap_err().kind(), ErrorKind::Internal);
     }
 
     #[test]
