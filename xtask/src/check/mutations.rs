@@ -44,7 +44,7 @@ fn complaints(patch: &File) -> Vec<String> {
     for wanted in HEADER {
         let told = lines.next().and_then(|line| line.strip_prefix(wanted)).unwrap_or_default();
         if told.trim().is_empty() {
-            found.push(format!("{path}: no line `{}...` in its place", wanted));
+            found.push(format!("{path}: no line `{wanted}...` in its place"));
         } else if wanted == HEADER[2] && !told.split(", ").all(|suite| SUITES.contains(&suite)) {
             found.push(format!("{path}: `{told}` is not a list of {}", SUITES.join(", ")));
         }

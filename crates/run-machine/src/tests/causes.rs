@@ -7,8 +7,9 @@ use gofer_types::record::{Answer, CancelRequest};
 use gofer_types::{Actor, Cause, RunNumber, RunRef, RunState, TaskId, TaskState, Timestamp};
 
 use super::graphs::{BUSY, TIMEOUT};
-use super::model::{Because, Model, Outcome, Place, Why, holds};
+use super::model::{Because, Model, Outcome, Place, Why};
 use super::records::Records;
+use super::rules::holds;
 
 pub(super) const LIMIT: &str = "the limit";
 pub(super) const RUN_LIMIT: Duration = Duration::from_secs(9);

@@ -14,9 +14,14 @@ use super::graphs::{ModelTask, TIMEOUT, Wanted, numbers, pipeline, small_graph, 
 use super::promises::Promises;
 use crate::{Plan, Selection};
 
-/// So many cases, or what `PROPTEST_CASES` says: for a night of them.
+/// How many histories of small graphs are tried where nobody says how many.
+const HISTORIES: u32 = 300;
+
+/// So many cases, or in proportion as many as `PROPTEST_CASES` says that there shall be histories: for a night of them.
 pub(super) fn cases(usual: u32) -> ProptestConfig {
-    let cases = std::env::var_os("PROPTEST_CASES").map_or(usual, |_| ProptestConfig::default().cases);
+    let wished = std::env::var_os("PROPTEST_CASES").map(|_| ProptestConfig::default().cases);
+    let share = |wished: u32| u64::from(wished) * u64::from(usual) / u64::from(HISTORIES);
+    let cases = wished.map_or(usual, |wished| u32::try_from(share(wished).max(1)).unwrap_or(u32::MAX));
     ProptestConfig {
         cases,
         source_file: Some(file!()),
@@ -81,19 +86,20 @@ fn the_machine_does_what_the_model_does() {
         any::<bool>(),
         (0_u8..6, any::<u64>()),
     );
-    let result = TestRunner::new(cases(600)).run(&histories, |(tasks, outcomes, commands, early, part)| {
-        let mut bench = asked(&tasks, part, &promises);
-        if !early {
-            bench.obey(Command::Admit);
-        }
-        for command in commands {
-            bench.obey(command);
-        }
-        bench.judge_history();
-        let order: Vec<usize> = (0..bench.plan.count()).collect();
-        bench.drain(&outcomes, &order);
-        Ok(())
-    });
+    let result =
+        TestRunner::new(cases(HISTORIES)).run(&histories, |(tasks, outcomes, commands, early, part)| {
+            let mut bench = asked(&tasks, part, &promises);
+            if !early {
+                bench.obey(Command::Admit);
+            }
+            for command in commands {
+                bench.obey(command);
+            }
+            bench.judge_history();
+            let order: Vec<usize> = (0..bench.plan.count()).collect();
+            bench.drain(&outcomes, &order);
+            Ok(())
+        });
     result.unwrap_or_else(|failure| panic!("{failure}"));
     promises.conclude(&["INV-6"]);
 }
@@ -107,7 +113,7 @@ fn the_order_of_independent_facts_does_not_matter() {
         proptest::collection::vec(outcome(), 23),
         Just((0..42_usize).collect::<Vec<_>>()).prop_shuffle(),
     );
-    let result = TestRunner::new(cases(250)).run(&orders, |(tasks, outcomes, order)| {
+    let result = TestRunner::new(cases(150)).run(&orders, |(tasks, outcomes, order)| {
         let (mut one, mut other) = (Bench::new(&tasks, &promises), Bench::new(&tasks, &promises));
         let forwards: Vec<usize> = (0..one.plan.count()).collect();
         one.drain(&outcomes, &forwards);

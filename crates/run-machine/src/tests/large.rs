@@ -121,7 +121,8 @@ fn large_graphs_end_as_their_history_says() {
     });
     result.unwrap_or_else(|failure| panic!("{failure}"));
     assert!(largest.get() > LARGEST / 10, "the largest graph had {} tasks", largest.get());
-    promises.conclude(&["INV-6", "INV-36"]);
+    // the small graphs see to those that a large one may do without
+    promises.conclude(&["INV-6", "INV-35", "INV-36"]);
 }
 
 /// Every shape at its full size: none of them is gone through by recursion.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use gofer_types::{Cause, RunState, TaskState};
 
 use super::graphs::Layout;
-use super::model::holds;
 use super::records::Records;
+use super::rules::holds;
 use crate::{Decision, Fact};
 
 /// What the bench has told so far: the witness beside the records.

@@ -7,7 +7,8 @@
 use gofer_types::{RunState, TaskState};
 
 use super::graphs::{Layout, Wanted};
-use super::model::{Event, Outcome, Place, Why, end, holds, run_state, tried_again};
+use super::model::{Event, Outcome, Place, Why};
+use super::rules::{end, holds, run_state, tried_again};
 
 /// What was told, and when: the times are positions in the history, from 1.
 struct Told {
