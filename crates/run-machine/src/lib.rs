@@ -20,6 +20,4 @@ pub use retry::RetryRule;
 pub use select::{SelectError, Selection};
 
 #[cfg(test)]
-mod model;
-#[cfg(test)]
 mod tests;

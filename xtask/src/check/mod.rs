@@ -4,6 +4,7 @@ mod codes;
 mod examples;
 mod exceptions;
 mod headers;
+mod mutations;
 mod reasons;
 mod sizes;
 mod texts;
@@ -38,7 +39,7 @@ struct Part {
     run: fn(&Tree) -> Outcome,
 }
 
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 11] = [
     Part {
         name: "sizes",
         what: "files and crates are small; exceptions have reasons and only shrink",
@@ -57,6 +58,11 @@ const PARTS: [Part; 10] = [
         run: reasons::check,
     },
     Part { name: "examples", what: "every example is a pipeline, and a test runs it", run: examples::check },
+    Part {
+        name: "mutations",
+        what: "every planted bug still applies, and says who is to find it",
+        run: mutations::check,
+    },
     Part { name: "fmt", what: "cargo fmt --check", run: tools::fmt },
     Part { name: "clippy", what: "cargo clippy, warnings denied", run: tools::clippy },
     Part { name: "doc", what: "cargo doc, warnings denied", run: tools::doc },
