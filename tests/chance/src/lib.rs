@@ -71,7 +71,8 @@ mod tests {
             }
             HashSet::<u32>::from_iter(0..1000).into_iter().collect()
         };
-        std::thread::spawn(look).join().unwrap_or_default()
+        let thread = std::thread::Builder::new().name("seeded".to_owned()).spawn(look);
+        thread.map(|thread| thread.join().unwrap_or_default()).unwrap_or_default()
     }
 
     #[test]

@@ -262,14 +262,12 @@ impl Play {
     }
 
     async fn step(&mut self, act: &Act) {
-        let (weather, court) = (Arc::clone(&self.world.weather), Arc::clone(&self.world.court));
-        court.note(format_args!("step: {act:?}"));
-        let millis = Duration::from_millis;
+        self.world.court.note(format_args!("step: {act:?}"));
         match *act {
             Act::Crash { power, down, again } => {
-                weather.struck(if power { "power cut" } else { "kill" });
-                self.dies =
-                    (again > 0).then_some(Appointment { commits: again, behind: self.dice.per_mille(500) });
+                self.world.weather.struck(if power { "power cut" } else { "kill" });
+                let behind = self.dice.per_mille(500);
+                self.dies = (again > 0).then_some(Appointment { commits: again, behind });
                 self.kill(power, down);
             }
             Act::CrashAtCommit { nth, behind } => {
@@ -284,9 +282,28 @@ impl Play {
                     process.life.let_sync_fail();
                 }
             }
-            Act::StorageFull(span) => weather.fill_storage(millis(span)),
-            Act::LogsFull(span) => self.fill_logs(millis(span)),
-            Act::Away(span) => weather.take_scheduler_away(millis(span)),
+            Act::LogsFull(span) => self.fill_logs(Duration::from_millis(span)),
+            Act::Damage { run } => self.damage(run).await,
+            Act::Leave => {
+                self.world.weather.struck("clients go away");
+                self.visitors.abort_all();
+            }
+            ref other if self.turn(other).await => {}
+            ref other => {
+                if let Some(visitor) = self.visitor() {
+                    self.visitors.spawn(visitor.act(other.clone()));
+                    while self.visitors.try_join_next().is_some() {}
+                }
+            }
+        }
+    }
+
+    /// What changes around the process; `false` for anything else.
+    async fn turn(&self, act: &Act) -> bool {
+        let (weather, court) = (&self.world.weather, &self.world.court);
+        match *act {
+            Act::StorageFull(span) => weather.fill_storage(Duration::from_millis(span)),
+            Act::Away(span) => weather.take_scheduler_away(Duration::from_millis(span)),
             Act::SchedulerLosesAll => {
                 weather.struck("scheduler starts anew");
                 let lost = self.world.backend.lose_running("the scheduler started anew");
@@ -299,20 +316,11 @@ impl Play {
             }
             Act::Pause(span) => {
                 weather.struck("process stands still");
-                tokio::time::advance(millis(span)).await;
+                tokio::time::advance(Duration::from_millis(span)).await;
             }
-            Act::Damage { run } => self.damage(run).await,
-            Act::Leave => {
-                weather.struck("clients go away");
-                self.visitors.abort_all();
-            }
-            ref other => {
-                if let Some(visitor) = self.visitor() {
-                    self.visitors.spawn(visitor.act(other.clone()));
-                    while self.visitors.try_join_next().is_some() {}
-                }
-            }
+            _ => return false,
         }
+        true
     }
 
     async fn restart(&mut self, down: u64) {

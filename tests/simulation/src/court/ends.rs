@@ -66,26 +66,27 @@ fn follows(case: &mut Case, (run, place): (&RunRef, u32), new: &TaskRunRecord) {
     let exit = last.and_then(|attempt| attempt.exit.as_ref());
     let id = &new.id;
     if new.state == TaskState::Skipped {
-        let config = case.ledger.config(&view.record);
-        let wanted =
-            config.and_then(|config| config.tasks.iter().find(|of| of.id.as_str() == id.task.base()));
-        let broken = wanted.is_some_and(|task| {
-            task.depends_on.iter().any(|(parent, condition)| {
-                view.tasks.values().any(|of| {
-                    of.id.task.base() == parent.as_str()
-                        && of.state.is_terminal()
-                        && !(of.fan_out.is_some() && of.state == TaskState::Succeeded)
-                        && !holds(*condition, of.state)
-                })
-            })
-        });
-        let other = matches!(new.cause, Cause::NotChosen | Cause::NothingListed);
-        let cause = &new.cause;
-        case.tally.holds(4, broken || other, || format!("{id} is skipped: {cause:?}"));
-        return;
+        return skipped(case, run, new);
     }
     let cancelled = view.record.cancel.is_some();
-    let fits = match (new.state, &new.cause) {
+    let fits = fits(new, exit, cancelled);
+    let (state, cause) = (new.state, &new.cause);
+    case.tally.holds(6, fits, || format!("{id} is {state}: {cause:?}; its last attempt: {exit:?}"));
+    let observed = matches!(exit, Some(Cause::ExitCode(_)));
+    let consistent = match (new.exit_code, exit) {
+        (Some(code), Some(Cause::ExitCode(seen))) => code == *seen,
+        (None, _) => !(observed && matches!(new.state, TaskState::Succeeded | TaskState::Failed)),
+        _ => false,
+    };
+    if last.is_some() {
+        case.tally
+            .holds(12, consistent, || format!("{id}: exit code {:?}, its attempt {exit:?}", new.exit_code));
+    }
+}
+
+/// Whether the cause of an end goes with it, and with the end of its last attempt.
+fn fits(new: &TaskRunRecord, exit: Option<&Cause>, cancelled: bool) -> bool {
+    match (new.state, &new.cause) {
         (TaskState::Succeeded, Cause::ExitCode(0)) => exit == Some(&Cause::ExitCode(0)),
         (TaskState::Succeeded, cause) => {
             matches!(cause, Cause::Reused { .. } | Cause::Approved(_) | Cause::FannedOut { .. })
@@ -106,19 +107,26 @@ fn follows(case: &mut Case, (run, place): (&RunRef, u32), new: &TaskRunRecord) {
             matches!(cause, Cause::Deadline(_) | Cause::RunDeadline(_) | Cause::ChildRun { .. })
         }
         _ => false,
-    };
-    let (state, cause) = (new.state, &new.cause);
-    case.tally.holds(6, fits, || format!("{id} is {state}: {cause:?}; its last attempt: {exit:?}"));
-    let observed = matches!(exit, Some(Cause::ExitCode(_)));
-    let consistent = match (new.exit_code, exit) {
-        (Some(code), Some(Cause::ExitCode(seen))) => code == *seen,
-        (None, _) => !(observed && matches!(new.state, TaskState::Succeeded | TaskState::Failed)),
-        _ => false,
-    };
-    if last.is_some() {
-        case.tally
-            .holds(12, consistent, || format!("{id}: exit code {:?}, its attempt {exit:?}", new.exit_code));
     }
+}
+
+/// A task is skipped because a condition of it cannot hold, or because it was not meant.
+fn skipped(case: &mut Case, run: &RunRef, new: &TaskRunRecord) {
+    let Some(view) = case.ledger.runs.get(run) else { return };
+    let id = &new.id;
+    let config = case.ledger.config(&view.record);
+    let wanted = config.and_then(|config| config.tasks.iter().find(|of| of.id.as_str() == id.task.base()));
+    let fanned = |of: &TaskRunRecord| of.fan_out.is_some() && of.state == TaskState::Succeeded;
+    let broken = wanted.is_some_and(|task| {
+        task.depends_on.iter().any(|(parent, condition)| {
+            let of_parent = view.tasks.values().filter(|of| of.id.task.base() == parent.as_str());
+            let ended = of_parent.filter(|of| of.state.is_terminal() && !fanned(of));
+            ended.into_iter().any(|of| !holds(*condition, of.state))
+        })
+    });
+    let other = matches!(new.cause, Cause::NotChosen | Cause::NothingListed);
+    let cause = &new.cause;
+    case.tally.holds(4, broken || other, || format!("{id} is skipped: {cause:?}"));
 }
 
 /// No time limit ends a task before its time. That of an attempt counts from the moment at which it was recorded, that of a run

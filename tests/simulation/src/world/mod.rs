@@ -22,6 +22,7 @@ use gofer_scheduler::fake::FakeBackend;
 use gofer_storage::fake::FakeDisk;
 use gofer_types::Span;
 use tempfile::TempDir;
+use tokio_util::task::TaskTracker;
 
 pub use process::Process;
 pub use scheduler::SimScheduler;
@@ -63,6 +64,8 @@ pub struct World {
     pub court: Arc<Court>,
     /// How servers are set up.
     pub setting: Setting,
+    /// What goes on beside the processes, and what is left of dead ones.
+    pub beside: TaskTracker,
     ids: Arc<AtomicU64>,
     lives: AtomicU64,
 }
@@ -90,6 +93,7 @@ impl World {
             weather: Arc::new(Weather::new(seed, setting, Arc::clone(&clock))),
             court: Arc::new(Court::new(as_clock())),
             setting: setting.clone(),
+            beside: TaskTracker::new(),
             ids: Arc::default(),
             lives: AtomicU64::new(0),
             clock,

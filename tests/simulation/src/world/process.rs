@@ -14,6 +14,7 @@ use gofer_objects::Objects;
 use gofer_storage::Storage;
 use gofer_storage::fake::{Defect, FakeStorage, FaultPlan};
 use gofer_types::{SchedulerName, Span};
+use tokio_util::task::TaskTracker;
 
 use super::life::{Appointment, Life};
 use super::{SimScheduler, SimStorage, World, owner};
@@ -30,6 +31,7 @@ pub struct Process {
     server: InProcess,
     storage: Arc<SimStorage>,
     log_disk: FakeLogDisk,
+    beside: TaskTracker,
 }
 
 impl World {
@@ -74,6 +76,7 @@ impl World {
             life: Arc::clone(&storage.life),
             weather: Arc::clone(&self.weather),
             court: Arc::clone(&self.court),
+            beside: self.beside.clone(),
         };
         let name = SchedulerName::new("fake").map_err(|error| reason(&error))?;
         let ids = Arc::clone(&self.ids);
@@ -105,7 +108,8 @@ impl World {
         let options = ClientOptions { actor: Some("ada".to_owned()), ..ClientOptions::default() };
         let client = Client::in_process(server.dialer(), options).await.map_err(|error| error.to_string())?;
         let life = Arc::clone(&storage.life);
-        Ok(Process { engine, life, client, server, storage, log_disk })
+        let beside = self.beside.clone();
+        Ok(Process { engine, life, client, server, storage, log_disk, beside })
     }
 }
 
@@ -116,14 +120,14 @@ impl Process {
         self.log_disk.kill();
         drop(self.server);
         // what is left of it only learns that it is dead
-        tokio::spawn(async move { self.engine.shutdown().await });
+        self.beside.spawn(async move { self.engine.shutdown().await });
     }
 
     /// Leaves it alone while another takes over. Its files are not its any more, as its lock is not.
     pub fn abandon(self) {
         self.log_disk.kill();
         drop(self.server);
-        tokio::spawn(async move {
+        self.beside.spawn(async move {
             let _ = self.engine.failed().await;
             self.engine.shutdown().await;
         });

@@ -13,6 +13,7 @@ use gofer_scheduler::{
     TaskStatus, TaskSummary,
 };
 use gofer_types::AttemptId;
+use tokio_util::task::TaskTracker;
 
 use super::Weather;
 use super::life::Life;
@@ -29,6 +30,8 @@ pub struct SimScheduler {
     pub weather: Arc<Weather>,
     /// Who is told.
     pub court: Arc<Court>,
+    /// What watches the tasks, whoever is alive.
+    pub beside: TaskTracker,
 }
 
 fn unavailable(what: &str) -> BackendError {
@@ -68,7 +71,7 @@ impl SimScheduler {
     fn witness(&self, id: &AttemptId) {
         self.court.started(id, self.life.number);
         let (inner, court, id) = (Arc::clone(&self.inner), Arc::clone(&self.court), id.clone());
-        tokio::spawn(async move {
+        self.beside.spawn(async move {
             if let Ok(mut output) = inner.logs(&id, LogCursor::start()).await {
                 while let Some(Ok(chunk)) = output.next().await {
                     court.printed(&id, &chunk.item);

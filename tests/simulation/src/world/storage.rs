@@ -34,7 +34,7 @@ fn full() -> BackendError {
 }
 
 impl SimStorage {
-    async fn reads(&self) -> Result<()> {
+    fn reads(&self) -> Result<()> {
         self.life.ensure()?;
         if self.weather.strikes(self.weather.storage().read_fails, "read") {
             return Err(BackendError::new(ErrorKind::Unavailable, "this read fails")
@@ -94,17 +94,17 @@ impl Storage for SimStorage {
     }
 
     async fn check(&self) -> Result<()> {
-        self.reads().await?;
+        self.reads()?;
         self.inner.check().await
     }
 
     async fn get(&self, key: &[u8]) -> Result<Option<Row>> {
-        self.reads().await?;
+        self.reads()?;
         self.inner.get(key).await
     }
 
     async fn scan(&self, range: KeyRange, limit: usize) -> Result<Vec<Row>> {
-        self.reads().await?;
+        self.reads()?;
         self.inner.scan(range, limit).await
     }
 
