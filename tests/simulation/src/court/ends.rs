@@ -7,9 +7,12 @@ use gofer_types::{AttemptRecord, Cause, RunRef, RunState, TaskRunRecord, TaskSta
 
 use super::starts::holds;
 use super::{Case, Change};
+use crate::world::clock::monotonic;
 
 /// How exactly a time limit is measured.
 const BREATH: Duration = Duration::from_millis(20);
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Judges the ends that a commit recorded.
 pub(super) fn judge(case: &mut Case, changes: &[Change], now: Duration) {
@@ -129,19 +132,26 @@ fn skipped(case: &mut Case, run: &RunRef, new: &TaskRunRecord) {
     case.tally.holds(4, broken || other, || format!("{id} is skipped: {cause:?}"));
 }
 
-/// No time limit ends a task before its time. That of an attempt counts from the moment at which it was recorded, that of a run
-/// from its beginning.
+/// No time limit ends a task before its time. That of an attempt counts from when it was decided on, that of a run from when it
+/// was let in: the times that are recorded, since a commit may take long.
 fn in_time(case: &mut Case, run: &RunRef, new: &TaskRunRecord, now: Duration) {
+    let Some(view) = case.ledger.runs.get(run) else { return };
     let last = new.attempts.last();
-    let (limit, since) = match (new.state, &new.cause) {
+    let attempt = last.and_then(|last| view.attempts.values().find(|attempt| attempt.id == *last));
+    let (limit, decided, committed) = match (new.state, &new.cause) {
         (TaskState::TimedOut, Cause::Deadline(limit)) => {
-            (*limit, last.and_then(|last| case.intended_at.get(last)))
+            let committed = last.and_then(|last| case.intended_at.get(last));
+            (*limit, attempt.map(|attempt| attempt.created), committed)
         }
-        (TaskState::TimedOut, Cause::RunDeadline(limit)) => (*limit, case.began_at.get(run)),
+        (TaskState::TimedOut, Cause::RunDeadline(limit)) => {
+            (*limit, view.record.started, case.began_at.get(run))
+        }
         _ => return,
     };
-    let Some((since, life)) = since.copied() else { return };
+    let (Some(decided), Some((committed, life))) = (decided, committed.copied()) else { return };
     let asked = last.and_then(|last| case.witness.tasks.get(last)).and_then(|seen| seen.asked_to_stop);
+    // once the wall has jumped its times say nothing about spans; a commit took a minute at most
+    let since = if case.wall_jumped { committed.saturating_sub(MINUTE) } else { monotonic(decided) };
     let had = asked.unwrap_or(now).saturating_sub(since);
     let late = had + BREATH >= limit || case.by_the_wall(life);
     let id = &new.id;

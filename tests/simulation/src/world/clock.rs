@@ -11,6 +11,12 @@ use gofer_types::Timestamp;
 /// What the wall shows in the beginning, in microseconds.
 const BEGINNING: i64 = 1_800_000_000_000_000;
 
+/// The monotonic time of a time of a wall that never jumped.
+#[must_use]
+pub fn monotonic(at: Timestamp) -> Duration {
+    at.since(Timestamp::from_micros(BEGINNING))
+}
+
 /// The clock of a history.
 #[derive(Debug)]
 pub struct SimClock {
