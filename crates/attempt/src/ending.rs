@@ -13,10 +13,15 @@ use crate::backoff::Backoff;
 /// How often a scheduler may give a definite answer that makes no sense before we give up on it.
 const PATIENCE: u32 = 20;
 
+/// How long a scheduler may take to say whether a task has ended, before it is asked to end it.
+const LOOK: Duration = Duration::from_secs(1);
+
 impl Attempt {
     /// Waits for the end, asking for it when it is wished. Answers as well whether nothing that was asked came through.
     pub(crate) async fn wait(&self) -> (TaskExit, bool) {
-        let unreached = AtomicBool::new(true);
+        // an earlier server may have asked already
+        let asked_before = self.resumed && *self.wish.borrow() != Wish::None;
+        let unreached = AtomicBool::new(!asked_before);
         let exit = tokio::select! {
             exit = self.observe() => exit,
             never = self.obey(&unreached) => match never {},
@@ -62,9 +67,22 @@ impl Attempt {
         }
     }
 
+    /// Whether it has ended already. Whoever slept through the end and the limit finds both at once, and what has ended was
+    /// not ended by us. Not asked for long, and not before a kill: the answer changes nothing then.
+    async fn has_ended(&self) -> bool {
+        let clock = &self.context.clock;
+        tokio::select! {
+            biased;
+            status = self.scheduler.inspect(&self.id), if *self.wish.borrow() != Wish::Kill => {
+                matches!(status, Ok(TaskStatus::Ended(_)))
+            }
+            () = clock.sleep_until(clock.monotonic().saturating_add(LOOK)), if *self.wish.borrow() != Wish::Kill => false,
+            else => false,
+        }
+    }
+
     async fn stop(&self, unreached: &AtomicBool) {
-        // Whoever slept through the end and the limit finds both at once: what has ended already was not ended by us.
-        if let Ok(TaskStatus::Ended(_)) = self.scheduler.inspect(&self.id).await {
+        if self.has_ended().await {
             return;
         }
         let mut backoff = Backoff::new();

@@ -27,7 +27,8 @@ struct Pump<'a> {
     writer: Option<LogWriter>,
     cursor: LogCursor,
     /// Bytes that could not be stored, and why.
-    dropped: Option<(u64, String)>,
+    /// How many bytes, unless nobody knows, and why.
+    dropped: Option<(Option<u64>, String)>,
 }
 
 /// Stores the output until all of it is there; `over` tells when the task has ended.
@@ -179,20 +180,21 @@ impl Pump<'_> {
             return;
         }
         let lengths = pieces.iter().map(|piece| match &piece.item {
-            PieceItem::Data { bytes, .. } => bytes.len() as u64,
-            PieceItem::Gap { bytes, .. } => bytes.unwrap_or(0),
+            PieceItem::Data { bytes, .. } => Some(bytes.len() as u64),
+            PieceItem::Gap { bytes, .. } => *bytes,
         });
-        let size: u64 = lengths.sum();
+        let size: Option<u64> = lengths.sum();
         if let Some((bytes, cause)) = &self.dropped {
-            let gap = PieceItem::Gap { bytes: Some(*bytes), cause: cause.clone() };
+            let gap = PieceItem::Gap { bytes: *bytes, cause: cause.clone() };
             let (at, number) = (pieces[0].at, self.attempt.number);
             pieces.insert(0, Piece { attempt: number, at, cursor: String::new(), item: gap });
         }
         match self.append(pieces).await {
             Ok(()) => self.dropped = None,
             Err(cause) => {
-                let before = self.dropped.as_ref().map_or(0, |(bytes, _)| *bytes);
-                self.dropped = Some((before + size, cause));
+                let before = self.dropped.as_ref().map_or(Some(0), |(bytes, _)| *bytes);
+                let sum = before.zip(size).map(|(before, size)| before.saturating_add(size));
+                self.dropped = Some((sum, cause));
             }
         }
     }
@@ -226,6 +228,10 @@ impl Pump<'_> {
     /// Stores the last gap, and brings all to the disk: what printed it is removed then. Seals the log if nothing can follow.
     async fn finish(mut self) {
         self.store_dropped().await;
+        if self.dropped.is_some() {
+            // the engine stops before that could be told: whoever comes next fetches it again
+            return;
+        }
         let Some(writer) = self.writer.take() else { return };
         if !self.attempt.last {
             return self.bring_to_disk(writer).await;
@@ -254,7 +260,7 @@ impl Pump<'_> {
     async fn store_dropped(&mut self) {
         let mut backoff = Backoff::new();
         while let Some((bytes, cause)) = self.dropped.take() {
-            let item = PieceItem::Gap { bytes: Some(bytes), cause: cause.clone() };
+            let item = PieceItem::Gap { bytes, cause: cause.clone() };
             let at = self.attempt.context.clock.now();
             let piece = Piece { attempt: self.attempt.number, at, cursor: self.cursor.0.clone(), item };
             if self.append(vec![piece]).await.is_err() {

@@ -71,12 +71,14 @@ impl Gate {
             let _pass = pass;
             work()
         };
-        #[cfg(feature = "fake")]
-        if self.threads == Threads::None {
-            tokio::task::yield_now().await;
-            return job();
+        match self.threads {
+            Threads::Blocking => tokio::task::spawn_blocking(job).await.unwrap_or(Err(LogError::Stopped)),
+            #[cfg(feature = "fake")]
+            Threads::None => {
+                tokio::task::yield_now().await;
+                job()
+            }
         }
-        tokio::task::spawn_blocking(job).await.unwrap_or(Err(LogError::Stopped))
     }
 }
 

@@ -45,10 +45,11 @@ pub const KIND: &str = "redb";
 pub fn open(name: &str, config: &Config, data_dir: &Path) -> Result<Arc<dyn Storage>> {
     config.validate()?;
     let mut home = claim(config, data_dir)?;
-    home.require(Path::new(backend::FILE)).map_err(|error| error.at(KIND, "open"))?;
+    let file = Path::new(backend::FILE);
+    home.require(file).map_err(|error| error.at(KIND, "open"))?;
     let opened = Redb::open(home.path(), tuning(config));
     let engine = opened.map_err(|error| error.with("path", home.path().display()).at(KIND, "open"))?;
-    home.settle().map_err(|error| error.at(KIND, "open"))?;
+    home.settle(file).map_err(|error| error.at(KIND, "open"))?;
     Ok(Arc::new(Embedded::start(engine, home, Options { kind: KIND, name: name.to_owned() })?))
 }
 

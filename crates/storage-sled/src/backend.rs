@@ -67,7 +67,13 @@ impl Files {
         let barrier =
             Arc::new(barrier.map_err(|error| disk::io_error(error, "the data file could not be opened"))?);
         disk::sync_dir(path)?;
-        Ok(Self { tree, barrier })
+        let files = Self { tree, barrier };
+        let made = files.barrier.metadata().is_ok_and(|data| data.len() > 0);
+        if !made {
+            // a new one is in memory until something makes it durable
+            files.sync()?;
+        }
+        Ok(files)
     }
 
     /// Closes the database, and returns once its lock is free.

@@ -39,6 +39,9 @@ pub fn compact(config: &Config, data_dir: &Path) -> Result<Compacted> {
     let dir = config.directory(data_dir);
     fs::metadata(&dir).map_err(|error| failed(error, "there is no storage", &dir).at(KIND, "compact"))?;
     let home = claim(config, data_dir)?;
+    let file = Path::new(DATA).join(DATA_FILE);
+    let whole = settle_names(home.path()).and_then(|()| home.require(&file));
+    whole.map_err(|error| error.at(KIND, "compact"))?;
     compact_dir(home.path(), config.cache.get()).map_err(|error| error.at(KIND, "compact"))
 }
 

@@ -37,12 +37,13 @@ pub const KIND: &str = "sled";
 pub fn open(name: &str, config: &Config, data_dir: &Path) -> Result<Arc<dyn Storage>> {
     config.validate()?;
     let mut home = claim(config, data_dir)?;
+    let file = Path::new(backend::DATA).join(backend::DATA_FILE);
     compact::settle_names(home.path())
-        .and_then(|()| home.require(&Path::new(backend::DATA).join(backend::DATA_FILE)))
+        .and_then(|()| home.require(&file))
         .map_err(|error| error.at(KIND, "open"))?;
     let opened = Sled::open(home.path(), tuning(config));
     let engine = opened.map_err(|error| error.with("path", home.path().display()).at(KIND, "open"))?;
-    home.settle().map_err(|error| error.at(KIND, "open"))?;
+    home.settle(&file).map_err(|error| error.at(KIND, "open"))?;
     Ok(Arc::new(Embedded::start(engine, home, Options { kind: KIND, name: name.to_owned() })?))
 }
 

@@ -22,6 +22,8 @@ pub struct Visitor {
     pub court: Arc<Court>,
     /// What there is.
     pub plan: Arc<Plan>,
+    /// Whether a sync had failed in that process before.
+    pub began_failed: bool,
 }
 
 /// A pipeline as the API names it.
@@ -97,8 +99,8 @@ impl Visitor {
     fn judge<T>(&self, what: &str, answer: &Result<T, ClientError>) {
         match answer {
             Ok(_) => {
-                let failed = self.life.has_failed();
-                self.court.holds(70, !failed, || format!("{what} is acknowledged behind a failed sync"));
+                self.court
+                    .holds(70, !self.began_failed, || format!("{what} is acknowledged behind a failed sync"));
                 self.court.note(format_args!("client: {what}: done"));
             }
             Err(error) => {

@@ -190,6 +190,7 @@ impl Play {
             life: Arc::clone(&process.life),
             court: Arc::clone(&self.world.court),
             plan: Arc::clone(&self.plan),
+            began_failed: process.life.has_failed(),
         })
     }
 
@@ -335,6 +336,7 @@ impl Play {
     async fn take_over(&mut self) {
         let Some(process) = self.process.take() else { return };
         self.world.weather.struck("taken over by another");
+        self.world.court.case().two_at_once = true;
         process.abandon();
         self.world.court.died();
         self.world.disk.cut_power(usize::MAX);

@@ -2,8 +2,9 @@
 //!
 //! `LOCK` is locked for as long as the storage is open and names the process for the message to the second one. `FORMAT`
 //! says which engine wrote the directory and in which format; it is read before the engine touches anything, and written when
-//! the engine has made its files. Where it stands, they must be there: an engine that finds none begins anew, and everything
-//! that was ever acknowledged would be gone in silence.
+//! the engine has made its files. Where it says that it has (`settled`), they must be there: an engine that finds none begins
+//! anew, and everything that was ever acknowledged would be gone in silence. An older gofer wrote the file before the engine had
+//! made anything, without that word.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -17,6 +18,8 @@ use super::envelope::{FORMAT, check_format};
 
 const LOCK: &str = "LOCK";
 const MARK: &str = "FORMAT";
+/// The word behind the format once the engine has made its files.
+const SETTLED: &str = "settled";
 
 /// A directory that this process holds until it is dropped.
 #[derive(Debug)]
@@ -57,9 +60,10 @@ impl Home {
         }
     }
 
-    /// Says for ever that the files of this engine are there. To be called when they are, durably.
-    pub fn settle(&mut self) -> Result<()> {
-        if !self.settled {
+    /// Says for ever that the files of this engine are there, once this one is and holds something durably.
+    pub fn settle(&mut self, file: &Path) -> Result<()> {
+        let made = std::fs::metadata(self.path.join(file)).is_ok_and(|found| found.len() > 0);
+        if !self.settled && made {
             self.write_mark().map_err(|error| error.with("path", self.path.display()))?;
             self.settled = true;
         }
@@ -72,7 +76,7 @@ impl Home {
         &self.path
     }
 
-    /// Whether there is a mark, which must be ours.
+    /// Whether there is a mark that says that the engine has made its files. A mark must be ours.
     fn check_mark(&self) -> Result<bool> {
         let text = match std::fs::read_to_string(self.path.join(MARK)) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
@@ -90,14 +94,14 @@ impl Home {
                 .with("found", engine)
                 .with("supported", self.kind));
         }
-        check_format(format).map(|()| true)
+        check_format(format).map(|()| words.next() == Some(SETTLED))
     }
 
     fn write_mark(&self) -> Result<()> {
         let (temporary, kind) = (self.path.join("FORMAT.tmp"), self.kind);
         let write = || {
             let mut file = File::create(&temporary)?;
-            writeln!(file, "gofer {kind} {FORMAT}")?;
+            writeln!(file, "gofer {kind} {FORMAT} {SETTLED}")?;
             file.sync_all()?;
             std::fs::rename(&temporary, self.path.join(MARK))
         };
@@ -161,7 +165,8 @@ mod tests {
     #[test]
     fn the_directory_of_another_kind_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        Home::claim("sled", dir.path()).unwrap().settle().unwrap();
+        std::fs::write(dir.path().join("data"), "x").unwrap();
+        Home::claim("sled", dir.path()).unwrap().settle(Path::new("data")).unwrap();
         assert_eq!(Home::claim("redb", dir.path()).unwrap_err().kind(), ErrorKind::Conflict);
         drop(Home::claim("sled", dir.path()).unwrap());
     }
@@ -173,7 +178,7 @@ mod tests {
         let mut home = Home::claim("redb", dir.path()).unwrap();
         home.require(file).unwrap();
         std::fs::write(dir.path().join(file), "x").unwrap();
-        home.settle().unwrap();
+        home.settle(file).unwrap();
         drop(home);
         let require = || Home::claim("redb", dir.path()).unwrap().require(file);
         require().unwrap();
@@ -181,6 +186,26 @@ mod tests {
         assert_eq!(require().unwrap_err().kind(), ErrorKind::Internal);
         std::fs::remove_file(dir.path().join(file)).unwrap();
         assert_eq!(require().unwrap_err().kind(), ErrorKind::Internal);
+    }
+
+    #[test]
+    fn what_an_older_gofer_left_before_its_engine_had_made_anything_is_begun_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(MARK), "gofer redb 1\n").unwrap();
+        let file = Path::new("data");
+        let mut home = Home::claim("redb", dir.path()).unwrap();
+        home.require(file).unwrap();
+        home.settle(file).unwrap();
+        assert_eq!(
+            std::fs::read_to_string(dir.path().join(MARK)).unwrap(),
+            "gofer redb 1\n",
+            "nothing is there yet"
+        );
+        std::fs::write(dir.path().join(file), "x").unwrap();
+        home.settle(file).unwrap();
+        drop(home);
+        std::fs::remove_file(dir.path().join(file)).unwrap();
+        assert!(Home::claim("redb", dir.path()).unwrap().require(file).is_err());
     }
 
     #[test]

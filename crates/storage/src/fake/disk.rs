@@ -17,7 +17,8 @@ pub(super) type Rows = BTreeMap<Bytes, (Bytes, Revision)>;
 
 #[derive(Debug, Default)]
 pub(super) struct Contents {
-    pub(super) rows: Rows,
+    /// Shared with whoever reads them at this instant.
+    pub(super) rows: Arc<Rows>,
     pub(super) revision: Revision,
     /// Written and not synced, in the order of their revisions.
     pub(super) unsynced: Vec<Pending>,
@@ -78,12 +79,15 @@ impl FakeDisk {
 
 impl Contents {
     /// The rows with everything that was written, synced or not.
-    pub(super) fn written(&self) -> Rows {
-        let mut rows = self.rows.clone();
+    pub(super) fn written(&self) -> Arc<Rows> {
+        if self.unsynced.is_empty() {
+            return Arc::clone(&self.rows);
+        }
+        let mut rows = Rows::clone(&self.rows);
         for pending in &self.unsynced {
             pending.apply(&mut rows);
         }
-        rows
+        Arc::new(rows)
     }
 
     /// The newest revision that was given out.
@@ -93,7 +97,7 @@ impl Contents {
 
     /// Makes a batch safe.
     pub(super) fn settle(&mut self, pending: &Pending) {
-        pending.apply(&mut self.rows);
+        pending.apply(Arc::make_mut(&mut self.rows));
         self.revision = self.revision.max(pending.revision);
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -32,7 +32,7 @@ pub struct FakeStorage {
     closed: AtomicBool,
     failed: OnceLock<ErrorKind>,
     /// What readers saw before the newest commit, for the defect that lags behind.
-    before: RwLock<Rows>,
+    before: RwLock<Arc<Rows>>,
 }
 
 impl FakeStorage {
@@ -68,7 +68,8 @@ impl FakeStorage {
             contents.revision = Revision::default();
         }
         if defect == Defect::OpeningLeavesARow {
-            contents.rows.insert(Bytes::from_static(b"opened"), (Bytes::new(), Revision(1)));
+            Arc::make_mut(&mut contents.rows)
+                .insert(Bytes::from_static(b"opened"), (Bytes::new(), Revision(1)));
         }
         let before = RwLock::new(contents.rows.clone());
         drop(contents);
@@ -97,7 +98,7 @@ impl FakeStorage {
         }
     }
 
-    fn readable<T>(&self, read: impl FnOnce(&Rows) -> T) -> Result<T> {
+    fn readable<T>(&self, read: impl FnOnce(&Arc<Rows>) -> T) -> Result<T> {
         if !self.has(Defect::ClosedStillReads) {
             self.ensure_open()?;
         }
@@ -131,14 +132,18 @@ impl FakeStorage {
         let step = if self.has(Defect::RevisionsRepeat) { 0 } else { 1 };
         let revision = Revision(disk.newest().0 + step.max(u64::from(disk.newest().0 == 0)));
         let pending = Pending { revision, batch, split: self.has(Defect::BatchHasManyRevisions) };
-        self.fit(&mut disk, rows, &pending)?;
+        self.fit(&mut disk, &rows, &pending)?;
         if disk.unsynced.is_empty() || !self.has(Defect::ConcurrentCommitsAreLost) {
             disk.unsynced.push(pending);
         }
         Ok(revision)
     }
 
-    fn fit(&self, disk: &mut Contents, mut rows: Rows, pending: &Pending) -> Result<()> {
+    fn fit(&self, disk: &mut Contents, rows: &Rows, pending: &Pending) -> Result<()> {
+        if disk.capacity.is_none() {
+            return Ok(());
+        }
+        let mut rows = rows.clone();
         pending.apply(&mut rows);
         if disk.fits(&rows) {
             return Ok(());
@@ -374,7 +379,7 @@ impl Storage for FakeStorage {
             };
         }
         match self.defect {
-            Defect::CloseForgets => self.disk.lock().rows.clear(),
+            Defect::CloseForgets => Arc::make_mut(&mut self.disk.lock().rows).clear(),
             Defect::CloseDropsTheAccepted => self.disk.lock().unsynced.clear(),
             _ if self.failed.get().is_some() => {}
             _ => self.settle(Revision(u64::MAX)),

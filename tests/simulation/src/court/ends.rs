@@ -50,7 +50,8 @@ fn truth(case: &mut Case, run: &RunRef, new: &AttemptRecord, exit: &Cause) {
     let true_to_it = match exit {
         Cause::ExitCode(_) | Cause::Signal(_) | Cause::OutOfMemory => really.as_ref() == Some(exit),
         Cause::Lost(_) => forgotten || matches!(really, Some(Cause::Lost(_))) || seen.is_none(),
-        Cause::CannotStart(_) => seen.is_none(),
+        // what ran and was forgotten before anybody knew of it cannot be told from what never ran
+        Cause::CannotStart(_) => seen.is_none() || forgotten,
         _ => true,
     };
     let what =
@@ -149,7 +150,9 @@ fn in_time(case: &mut Case, run: &RunRef, new: &TaskRunRecord, now: Duration) {
         _ => return,
     };
     let (Some(decided), Some((committed, life))) = (decided, committed.copied()) else { return };
-    let asked = last.and_then(|last| case.witness.tasks.get(last)).and_then(|seen| seen.asked_to_stop);
+    let seen = last.and_then(|last| case.witness.tasks.get(last)).and_then(|seen| seen.asked_to_stop);
+    // what an attempt was stopped for may have been its own limit
+    let asked = seen.filter(|_| matches!(new.cause, Cause::Deadline(_)));
     // once the wall has jumped its times say nothing about spans; a commit took a minute at most
     let since = if case.wall_jumped { committed.saturating_sub(MINUTE) } else { monotonic(decided) };
     let had = asked.unwrap_or(now).saturating_sub(since);

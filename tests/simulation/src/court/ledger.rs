@@ -154,14 +154,6 @@ impl Ledger {
         }
     }
 
-    /// Whether everything that a batch writes is there.
-    pub fn holds(&self, batch: &Batch) -> bool {
-        batch.writes.iter().all(|write| match write {
-            Write::Put { key, value } => self.rows.get(key) == Some(value),
-            Write::Delete { key } => !self.rows.contains_key(key),
-        })
-    }
-
     /// What must be written so that this ledger is what is on disk.
     pub fn difference(&self, disk: &BTreeMap<Bytes, Bytes>) -> Batch {
         let mut batch = Batch::default();

@@ -73,6 +73,8 @@ pub struct Case {
     pub cut_recoveries: u64,
     /// Whether the wall clock may have made an idempotency key older than it is.
     pub wall_jumped: bool,
+    /// Whether two processes may write at once: one was taken over from and does not know it yet.
+    pub two_at_once: bool,
     /// Whether old runs are deleted by rule.
     pub deletes: bool,
     /// Whether the disk of the logs was ever full, or lost power.
@@ -125,26 +127,34 @@ impl Court {
     /// A process has opened the disk: what the former one left there without an answer is taken in.
     pub async fn opened(&self, storage: &Arc<FakeStorage>) {
         *lock(&self.disk) = Some(Arc::clone(storage));
+        self.look(storage).await;
+    }
+
+    /// Takes in what is on the disk and was not told.
+    async fn look(&self, storage: &Arc<FakeStorage>) {
         let rows = storage.scan(KeyRange::prefix(b""), usize::MAX).await.unwrap_or_default();
         let rows: BTreeMap<_, _> = rows.into_iter().map(|row| (row.key, row.value)).collect();
         let difference = self.case().ledger.difference(&rows);
         if difference.writes.is_empty() {
             return;
         }
-        let lost = difference.writes.iter().any(|write| matches!(write, gofer_storage::Write::Delete { .. }));
-        if lost {
-            // a commit that was never answered may have deleted; nothing that was answered may be gone
-            self.note("the disk has less than was committed, or a deletion without an answer");
-        }
         self.take_in(None, &difference).await;
     }
 
     /// A batch is on disk.
     pub async fn committed(&self, life: u32, batch: &Batch) {
-        // what reached the disk right before another took over was found there already
-        let known = self.case().ledger.holds(batch);
-        if !batch.writes.is_empty() && !known {
-            self.take_in(Some(life), batch).await;
+        if batch.writes.is_empty() {
+            return;
+        }
+        let two = self.case().two_at_once;
+        if !two {
+            return self.take_in(Some(life), batch).await;
+        }
+        // whose answer comes first says nothing then: what is on the disk says it
+        let disk = lock(&self.disk).clone();
+        if let Some(disk) = disk {
+            self.case().own(Some(life), batch);
+            self.look(&disk).await;
         }
     }
 

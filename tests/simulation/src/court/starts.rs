@@ -11,6 +11,8 @@ const BREATH: Duration = Duration::from_millis(20);
 
 /// Judges the attempts that a commit recorded.
 pub(super) fn judge(case: &mut Case, changes: &[Change], now: Duration) {
+    // what is recorded in one commit with a cancel was decided before it
+    let just: Vec<&RunRef> = changes.iter().filter_map(cancels).collect();
     for change in changes {
         let Change::Attempt(run, place, old, new) = change else { continue };
         if old.is_none() {
@@ -20,11 +22,29 @@ pub(super) fn judge(case: &mut Case, changes: &[Change], now: Duration) {
             let id = &new.id;
             case.tally.holds(20, same, || format!("{id} is the name of two attempts"));
             intended(case, (run, *place), new, now);
+            if !just.contains(&run) {
+                wanted(case, run, new);
+            }
         }
         if new.exit.is_some() && old.as_ref().is_none_or(|old| old.exit.is_none()) {
             case.ended_at.insert(new.id.clone(), (now, case.newest_life));
         }
     }
+}
+
+/// The run that is cancelled by this change.
+fn cancels(change: &Change) -> Option<&RunRef> {
+    let Change::Run(Some(old), new) = change else { return None };
+    (old.cancel.is_none() && new.cancel.is_some()).then_some(&new.id)
+}
+
+/// Behind a cancel only what cleans up begins.
+fn wanted(case: &mut Case, run: &RunRef, new: &AttemptRecord) {
+    let Case { ledger, tally, .. } = case;
+    let Some(view) = ledger.runs.get(run).filter(|view| view.record.cancel.is_some()) else { return };
+    let cleans =
+        ledger.config(&view.record).and_then(|config| base_of(config, new)).is_some_and(|task| task.cleanup);
+    tally.holds(35, cleans, || format!("{} begins behind a cancel", new.task));
 }
 
 fn base_of<'a>(config: &'a Pipeline, new: &AttemptRecord) -> Option<&'a Task> {
@@ -42,10 +62,6 @@ fn intended(case: &mut Case, (run, place): (&RunRef, u32), new: &AttemptRecord, 
         let (ended, holds) = parent_allows(view, parent.as_str(), *condition);
         tally.holds(1, ended, || format!("{id} begins before the end of {parent}"));
         tally.holds(2, holds, || format!("{id} begins although {parent} is not {condition}"));
-    }
-    let cancelled = view.record.cancel.is_some();
-    if cancelled {
-        tally.holds(35, task.cleanup, || format!("{id} begins behind a cancel"));
     }
     let most = task.retry.as_ref().map_or(1, |retry| retry.attempts);
     let number = new.number;

@@ -85,11 +85,17 @@ impl Life {
 
     /// Whether this sync fails.
     pub fn sync_fails(&self) -> bool {
-        let fails = self.sync_fails.swap(false, Ordering::SeqCst);
-        if fails {
-            self.failed.store(true, Ordering::SeqCst);
-        }
-        fails
+        self.sync_fails.swap(false, Ordering::SeqCst)
+    }
+
+    /// Lets no sync fail any more.
+    pub fn let_syncs_work(&self) {
+        self.sync_fails.store(false, Ordering::SeqCst);
+    }
+
+    /// A sync has failed.
+    pub fn fails(&self) {
+        self.failed.store(true, Ordering::SeqCst);
     }
 
     /// Whether a sync has failed in it.

@@ -126,6 +126,7 @@ impl Process {
     /// Leaves it alone while another takes over. Its files are not its any more, as its lock is not.
     pub fn abandon(self) {
         self.log_disk.kill();
+        self.life.let_syncs_work();
         drop(self.server);
         self.beside.spawn(async move {
             let _ = self.engine.failed().await;

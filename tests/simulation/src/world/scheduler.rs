@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::join;
 use futures_util::{StreamExt, stream};
 use gofer_backend::{BackendError, BackendInfo, Clock, ErrorKind, Result, RetryAdvice};
 use gofer_scheduler::fake::FakeScheduler;
@@ -72,13 +73,15 @@ impl SimScheduler {
         self.court.started(id, self.life.number);
         let (inner, court, id) = (Arc::clone(&self.inner), Arc::clone(&self.court), id.clone());
         self.beside.spawn(async move {
-            if let Ok(mut output) = inner.logs(&id, LogCursor::start()).await {
+            let read = async {
+                let Ok(mut output) = inner.logs(&id, LogCursor::start()).await else { return };
                 while let Some(Ok(chunk)) = output.next().await {
                     court.printed(&id, &chunk.item);
                 }
-            }
-            let exit = inner.wait(&id).await.ok();
-            court.ended(&id, exit);
+            };
+            // both from the beginning: it may be removed as soon as it has ended
+            let ((), exit) = join(read, inner.wait(&id)).await;
+            court.ended(&id, exit.ok());
         });
     }
 }
@@ -162,6 +165,7 @@ impl Scheduler for SimScheduler {
     async fn remove(&self, id: &AttemptId) -> Result<()> {
         self.reach().await?;
         self.fail(self.weather.scheduler().other_fails, "remove fails", id)?;
+        self.court.note(format_args!("scheduler: remove {id} by life {}", self.life.number));
         self.inner.remove(id).await
     }
 

@@ -64,15 +64,20 @@ impl SimStorage {
             self.life.end();
         }
         self.life.ensure()?;
-        if self.life.sync_fails() {
+        let sync_fails = self.life.sync_fails();
+        if sync_fails {
             self.weather.struck("failed sync");
             self.syncs.next(Operation::Sync, Fault::Error(ErrorKind::Internal));
         }
         let revision = tokio::select! {
             biased;
             () = self.life.over() => return Err(BackendError::new(ErrorKind::Unavailable, "the process has died")),
-            written = self.inner.commit(batch.clone()) => written?,
+            written = self.inner.commit(batch.clone()) => written,
         };
+        if sync_fails {
+            self.life.fails();
+        }
+        let revision = revision?;
         self.court.committed(self.life.number, &batch).await;
         if dies.is_some() {
             self.weather.struck("death between a commit and its answer");
