@@ -42,6 +42,8 @@ pub enum Effect {
 pub struct Step {
     /// The time of what is recorded next; never before what was recorded before.
     pub now: Timestamp,
+    /// The monotonic reading of the same moment: the wall may jump before the step is durable.
+    pub read: Duration,
     pub(crate) events: Vec<(Timestamp, Actor, EventKind)>,
     /// The newest event of each task in this step.
     pub(crate) newest: BTreeMap<u32, usize>,
@@ -67,14 +69,14 @@ pub struct Step {
 }
 
 impl Step {
-    /// A step at that time.
-    pub fn at(now: Timestamp) -> Self {
-        Self { now, ..Self::default() }
+    /// A step at that time, and at that monotonic reading.
+    pub fn at((now, read): (Timestamp, Duration)) -> Self {
+        Self { now, read, ..Self::default() }
     }
 
     /// The same step, going on at a later time.
-    pub fn later(self, now: Timestamp) -> Self {
-        Self { now, ..self }
+    pub fn later(self, (now, read): (Timestamp, Duration)) -> Self {
+        Self { now, read, ..self }
     }
 
     /// Whether nothing is to be written.

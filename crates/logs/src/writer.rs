@@ -237,10 +237,10 @@ impl Core {
         self.shared.tell();
     }
 
-    fn sync(&self) -> Result<(), LogError> {
-        if lock(&self.shared.state).deleted {
-            return Err(self.shared.deleted_error());
-        }
+    fn sync(&mut self) -> Result<(), LogError> {
+        // also what is owed: whoever opens the log next does not know of it
+        let planner = self.planner()?;
+        self.store(planner.settled().finish())?;
         let (Some((number, _)), Some(file)) = (self.end(), &self.file) else { return Ok(()) };
         file.sync().map_err(LogError::io("sync", &self.shared.segment_path(number)))?;
         self.sync_names()

@@ -55,6 +55,11 @@ impl Records {
         ownership::take(&*self.storage).await
     }
 
+    /// The epoch of who owns the state now; `None` if nobody ever did.
+    pub async fn epoch(&self) -> Result<Option<u64>> {
+        self.get(keys::epoch()).await
+    }
+
     pub(crate) async fn get<T: Stored>(&self, key: Bytes) -> Result<Option<T>> {
         match self.storage.get(&key).await? {
             Some(row) => decode(&key, &row.value).map(Some),

@@ -49,6 +49,15 @@ async fn sweep(inner: &Inner, scheduler: &dyn Scheduler, grace: Duration) -> boo
             return false;
         }
     };
+    // whoever was taken over from and does not know it yet would remove what its successor has started
+    match inner.records.epoch().await {
+        Ok(Some(epoch)) if epoch == inner.epoch => {}
+        Ok(_) => return true,
+        Err(error) => {
+            tracing::warn!(error = %error.chain(), "cannot look for leftovers");
+            return false;
+        }
+    }
     let now = inner.clock.now();
     let (old, young): (Vec<TaskSummary>, Vec<TaskSummary>) = list
         .into_iter()

@@ -141,7 +141,7 @@ impl Driver {
     /// Does what the step decided, now that it is durable.
     pub(super) fn perform(&mut self, mut step: Step) {
         let effects = std::mem::take(&mut step.effects);
-        self.arm_run();
+        self.arm_run(&step);
         self.complete(&effects);
         let stops = effects.iter().filter_map(|effect| match effect {
             Effect::Stop(task, kill) => Some((*task, Wish::to_end(*kill))),
@@ -185,14 +185,16 @@ impl Driver {
         }
     }
 
-    /// Arms the deadline of the run once it runs, and disarms it when the run is being ended anyway.
-    fn arm_run(&mut self) {
+    /// Arms the deadline of the run once it runs, and disarms it when the run is being ended anyway. What is left of it counts from
+    /// when the step was decided, and on the monotonic clock: the wall may have jumped while the step was made durable.
+    fn arm_run(&mut self, step: &Step) {
         let run = &self.book.run;
         match (run.deadline, self.machine.state().is_terminal() || self.machine.winds_down()) {
             (_, true) => self.timers.forget(Timer::Run),
             (Some(deadline), false) if !self.timers.is_set(Timer::Run) => {
-                let left = deadline.since(self.inner.clock.now()).min(self.book.run_limit());
-                self.arm_in(Timer::Run, left);
+                let since = self.inner.clock.monotonic().saturating_sub(step.read);
+                let left = deadline.since(step.now).min(self.book.run_limit());
+                self.arm_in(Timer::Run, left.saturating_sub(since));
             }
             _ => {}
         }
@@ -287,7 +289,8 @@ impl Driver {
             let tx;
             (tx, last) = self.book.farewell(FAREWELL);
             if let Err(unrecorded) = self.commit(tx, Haste::InCompany).await {
-                return self.drop_out(&Step::at(self.latest), unrecorded).await;
+                let step = self.step();
+                return self.drop_out(&step, unrecorded).await;
             }
         }
         self.mailbox.close();

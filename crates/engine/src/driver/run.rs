@@ -183,7 +183,7 @@ impl Driver {
             }
             let fresh = self.step();
             let (mut step, until) = match news.take() {
-                Some((step, until)) => (step.later(fresh.now), until),
+                Some((step, until)) => (step.later((fresh.now, fresh.read)), until),
                 None => (fresh, self.inner.clock.monotonic().saturating_add(COMPANY)),
             };
             self.take_backlog(&mut step);
@@ -206,7 +206,7 @@ impl Driver {
     /// A step now; never before the one before it.
     pub(super) fn step(&mut self) -> Step {
         self.latest = self.latest.max(self.inner.clock.now());
-        Step::at(self.latest)
+        Step::at((self.latest, self.inner.clock.monotonic()))
     }
 
     fn take_backlog(&mut self, step: &mut Step) {

@@ -125,6 +125,10 @@ fn output(case: &mut Case, answers: &Answers) {
         let key = (run, attempt.task.task.to_string());
         let Some(read) = answers.output.get(&key) else { continue };
         let Some(seen) = case.witness.tasks.get(&attempt.id).cloned() else { continue };
+        if matches!(attempt.exit, Some(Cause::CannotStart(_))) {
+            // it was forgotten before the server knew of it
+            continue;
+        }
         // the limit is told where it was reached, for all that follows
         let full =
             |entry: &Read| entry.gap.as_ref().is_some_and(|(_, why)| why.contains("reached its limit"));
