@@ -232,9 +232,13 @@ impl Pump<'_> {
             // the engine stops before that could be told: whoever comes next fetches it again
             return;
         }
-        let Some(writer) = self.writer.take() else { return };
-        if !self.attempt.last {
-            return self.bring_to_disk(writer).await;
+        let Some(mut writer) = self.writer.take() else { return };
+        let last = self.attempt.last;
+        if !last || writer.owes() {
+            self.bring_to_disk(&mut writer).await;
+        }
+        if !last {
+            return;
         }
         if let Err(error) = writer.seal().await {
             tracing::warn!(task = %self.attempt.task, %error, "cannot seal a log yet");
@@ -242,8 +246,9 @@ impl Pump<'_> {
         }
     }
 
-    /// Another attempt may follow in the same log. A disk that cannot is waited for as long as output is.
-    async fn bring_to_disk(&self, mut writer: LogWriter) {
+    /// Another attempt may follow in the same log, or there is something that a writer after this one would not know. A disk that
+    /// cannot is waited for as long as output is.
+    async fn bring_to_disk(&self, writer: &mut LogWriter) {
         let context = &self.attempt.context;
         let until = context.clock.monotonic().saturating_add(context.limits.collect_timeout);
         let mut backoff = Backoff::new();

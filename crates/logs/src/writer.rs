@@ -57,6 +57,12 @@ impl LogWriter {
         lock(&self.shared.state).head.cursor(attempt).cloned()
     }
 
+    /// Whether it knows of dropped output that the log does not tell yet: [`LogWriter::sync`] and [`LogWriter::seal`] make it.
+    #[must_use]
+    pub fn owes(&self) -> bool {
+        lock(&self.core).owed.is_some()
+    }
+
     /// Returns when everything that was appended is on the disk, where a power cut leaves it. May be repeated.
     pub async fn sync(&mut self) -> Result<(), LogError> {
         let core = Arc::clone(&self.core);

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use gofer_backend::{BackendError, Result};
 use gofer_storage::embedded::{disk, envelope};
 
-use crate::backend::{DATA, Files};
+use crate::backend::{DATA, DATA_FILE, Files};
 use crate::config::Config;
 use crate::error::understood;
 use crate::{KIND, claim};

@@ -174,7 +174,7 @@ fn work(wish: &Wish, next: &AtomicU64, begin: Instant) -> Report {
         if let Some(first) = summary.tally.broken.first() {
             eprintln!("seed {seed}: {first}");
         }
-        if seed % 100 == 0 {
+        if seed.is_multiple_of(100) {
             report.repeated.0 += 1;
             if apart(&plan) != summary {
                 report.repeated.1 += 1;
