@@ -1,5 +1,4 @@
 //! The server is killed right after it has said yes. What else it survives is shown by `tests/crash`.
-#![expect(clippy::expect_used, reason = "a test that cannot go on fails, and says why")]
 
 use gofer_proto::v1::{GetRunRequest, RunState, StartRunRequest};
 use gofer_testkit::ServerBox;

@@ -1,16 +1,16 @@
 //! `gofer-sim`: plays histories by seed, prints one, makes a failing one shorter.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own, with no other writer")]
 
+mod many;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use gofer_tests_simulation::child::{CHILD, be_child, play_apart};
+use gofer_tests_simulation::child::{CHILD, be_child};
 use gofer_tests_simulation::minimise::minimise;
 use gofer_tests_simulation::plan::Plan;
-use gofer_tests_simulation::play::{Summary, play};
-use gofer_tests_simulation::report::Report;
+use gofer_tests_simulation::play::play;
 
 const HELP: &str = "\
 Plays the whole server in one thread under a virtual clock, with everything around it failing by seed.
@@ -38,10 +38,7 @@ struct Wish {
     plan: Option<PathBuf>,
     minimise: bool,
     save: Option<PathBuf>,
-    from: u64,
-    seeds: u64,
-    time: Option<Duration>,
-    threads: u64,
+    many: many::Many,
     brief: bool,
 }
 
@@ -66,10 +63,7 @@ fn read(args: &[String]) -> Result<Wish, String> {
         plan: None,
         minimise: false,
         save: None,
-        from: 1,
-        seeds: 1000,
-        time: None,
-        threads: 2,
+        many: many::Many { from: 1, seeds: 1000, time: None, threads: 2 },
         brief: false,
     };
     let mut args = args.iter();
@@ -81,10 +75,10 @@ fn read(args: &[String]) -> Result<Wish, String> {
             "--plan" => wish.plan = Some(PathBuf::from(value()?)),
             "--minimise" => wish.minimise = true,
             "--save" => wish.save = Some(PathBuf::from(value()?)),
-            "--from" => wish.from = number(value()?)?,
-            "--seeds" => wish.seeds = number(value()?)?,
-            "--minutes" => wish.time = Some(Duration::from_secs(60 * number(value()?)?)),
-            "--threads" => wish.threads = number(value()?)?.max(1),
+            "--from" => wish.many.from = number(value()?)?,
+            "--seeds" => wish.many.seeds = number(value()?)?,
+            "--minutes" => wish.many.time = Some(Duration::from_secs(60 * number(value()?)?)),
+            "--threads" => wish.many.threads = number(value()?)?.max(1),
             "--brief" => wish.brief = true,
             "--help" | "-h" => return Err(HELP.to_owned()),
             other => return Err(format!("there is no option {other}; see --help")),
@@ -104,7 +98,7 @@ fn perform(wish: &Wish) -> Result<bool, String> {
     };
     match plan {
         Some(plan) => one(wish, &plan),
-        None => Ok(many(wish)),
+        None => Ok(many::play_many(&wish.many)),
     }
 }
 
@@ -135,52 +129,4 @@ fn one(wish: &Wish, plan: &Plan) -> Result<bool, String> {
         println!("seed {}: no law is broken; digest {:016x}", plan.seed, outcome.summary.digest);
     }
     Ok(broken.is_empty())
-}
-
-/// Plays many, and prints what they came to.
-#[expect(clippy::disallowed_methods, reason = "how long it takes is for the person who waits")]
-fn many(wish: &Wish) -> bool {
-    let next = AtomicU64::new(wish.from);
-    let begin = Instant::now();
-    let mut report = Report::default();
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..wish.threads).map(|_| scope.spawn(|| work(wish, &next, begin))).collect();
-        for worker in workers {
-            report.absorb(worker.join().unwrap_or_default());
-        }
-    });
-    println!("{report}");
-    println!("took            {:.0} s", begin.elapsed().as_secs_f64());
-    report.is_good()
-}
-
-fn apart(plan: &Plan) -> Summary {
-    play_apart(plan).unwrap_or_else(|error| Summary::broken(format!("crash: no process: {error}")))
-}
-
-fn work(wish: &Wish, next: &AtomicU64, begin: Instant) -> Report {
-    let mut report = Report::default();
-    loop {
-        let seed = next.fetch_add(1, Ordering::Relaxed);
-        let over = match wish.time {
-            Some(time) => begin.elapsed() >= time,
-            None => seed >= wish.from.saturating_add(wish.seeds),
-        };
-        if over {
-            return report;
-        }
-        let plan = Plan::of_seed(seed);
-        let summary = apart(&plan);
-        if let Some(first) = summary.tally.broken.first() {
-            eprintln!("seed {seed}: {first}");
-        }
-        if seed.is_multiple_of(100) {
-            report.repeated.0 += 1;
-            if apart(&plan) != summary {
-                report.repeated.1 += 1;
-                eprintln!("seed {seed} does not replay");
-            }
-        }
-        report.add(seed, &summary);
-    }
 }

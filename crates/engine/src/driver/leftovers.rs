@@ -50,13 +50,9 @@ async fn sweep(inner: &Inner, scheduler: &dyn Scheduler, grace: Duration) -> boo
         }
     };
     // whoever was taken over from and does not know it yet would remove what its successor has started
-    match inner.records.epoch().await {
-        Ok(Some(epoch)) if epoch == inner.epoch => {}
-        Ok(_) => return true,
-        Err(error) => {
-            tracing::warn!(error = %error.chain(), "cannot look for leftovers");
-            return false;
-        }
+    let owner = inner.records.epoch().await;
+    if !matches!(owner, Ok(Some(epoch)) if epoch == inner.epoch) {
+        return owner.is_ok();
     }
     let now = inner.clock.now();
     let (old, young): (Vec<TaskSummary>, Vec<TaskSummary>) = list

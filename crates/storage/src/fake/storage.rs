@@ -20,7 +20,6 @@ use crate::{Batch, Capabilities, KeyRange, Precondition, Revision, Row, Storage,
 
 /// The kind of this storage.
 pub const KIND: &str = "fake";
-
 /// A storage in memory.
 #[derive(Debug)]
 pub struct FakeStorage {
@@ -333,8 +332,8 @@ impl Storage for FakeStorage {
 
     async fn get(&self, key: &[u8]) -> Result<Option<Row>> {
         self.plan.strike(Operation::Get).await.map_err(|error| error.at(KIND, "get"))?;
-        let row =
-            self.readable(|rows| view::row(rows, key, self.defect)).map_err(|error| error.at(KIND, "get"))?;
+        let row = self.readable(|rows| view::row(rows, key, self.defect));
+        let row = row.map_err(|error| error.at(KIND, "get"))?;
         Ok(row.filter(|row| row.value != b"\0tombstone"[..]))
     }
 
