@@ -67,7 +67,7 @@ pub trait Scheduler: Debug + Send + Sync + 'static {
     /// [`Images::fetch`] changes; `Unsupported` for a part of the spec that this scheduler cannot honour.
     async fn start(&self, id: &AttemptId, spec: &TaskSpec) -> Result<Started>;
 
-    /// How the task stands. No effect.
+    /// How the task stands. No effect. `Ended` means that nothing of the task runs any more. It answers in bounded time.
     ///
     /// Errors: `NotFound` only if the backend itself says that it knows no such id.
     async fn inspect(&self, id: &AttemptId) -> Result<TaskStatus>;
