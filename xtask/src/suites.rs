@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::process::{built, cargo, locked, run};
 
 /// How many histories every `test` plays.
-const SEEDS: &str = "5000";
+const SEEDS: &str = "3000";
 
 /// What of the suite of damage is run. `flips` and `state` find what is known and not mended (ADR 0027).
 const DAMAGE: [&str; 4] = ["tails", "clock", "recovery", "docker"];

@@ -1,4 +1,4 @@
-//! A handful of histories, those of the museum, and the promise that a seed replays. `cargo xtask test` plays five thousand more.
+//! A handful of histories, those of the museum, and the promise that a seed replays. `cargo xtask test` plays three thousand more.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, and says why")]
 
 use std::process::Command;

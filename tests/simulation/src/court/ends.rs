@@ -51,7 +51,8 @@ fn truth(case: &mut Case, run: &RunRef, new: &AttemptRecord, exit: &Cause) {
         Cause::ExitCode(_) | Cause::Signal(_) | Cause::OutOfMemory => really.as_ref() == Some(exit),
         Cause::Lost(_) => forgotten || matches!(really, Some(Cause::Lost(_))) || seen.is_none(),
         // what ran and was forgotten before anybody knew of it cannot be told from what never ran
-        Cause::CannotStart(_) => seen.is_none() || forgotten,
+        // nor what a server that was taken over from has started behind our back
+        Cause::CannotStart(_) => seen.is_none() || forgotten || case.two_at_once,
         _ => true,
     };
     let what =

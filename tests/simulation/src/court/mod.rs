@@ -194,8 +194,7 @@ impl Court {
 
     /// The scheduler is about to start this.
     pub fn asked_to_start(&self, id: &AttemptId) {
-        let known =
-            self.case().ledger.runs.values().any(|run| run.attempts.values().any(|one| one.id == *id));
+        let known = self.case().names.contains_key(id);
         self.holds(17, known, || format!("{id} is asked for, and is not on disk"));
         self.note(format_args!("scheduler: start {id}"));
     }
@@ -257,7 +256,11 @@ impl Case {
     /// Output was read whole: what was read before of it is its beginning.
     pub fn remember_output(&mut self, of: (RunRef, String), read: Vec<Read>) {
         let before = self.claims.output.get(&of).map(Vec::as_slice).unwrap_or_default();
-        let begins = read.starts_with(before);
+        // how much is missing in a gap may be told later
+        let bare =
+            |entry: &Read| Read { gap: entry.gap.as_ref().map(|_| (None, String::new())), ..entry.clone() };
+        let begins =
+            read.len() >= before.len() && read.iter().zip(before).all(|(now, then)| bare(now) == bare(then));
         let (run, task) = &of;
         let lengths = (before.len(), read.len());
         let life = self.newest_life;

@@ -55,11 +55,16 @@ impl Play {
             self.live_until(next).await;
             let now = self.stalled();
             let still: Vec<&RunRef> = now.intersection(&stalled).collect();
-            if !now.is_empty() {
+            if self.is_anybody_queued() {
                 self.world.court.holds(34, still.is_empty(), || format!("there is room for {still:?}"));
             }
             stalled = now;
         }
+    }
+
+    fn is_anybody_queued(&self) -> bool {
+        let case = self.world.court.case();
+        case.ledger.runs.values().any(|view| view.record.state == RunState::Queued)
     }
 
     /// The runs that wait although nothing of their pipeline runs and the limits have room.
