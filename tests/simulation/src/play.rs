@@ -239,8 +239,6 @@ impl Play {
                 self.world.weather.struck("start of a process fails");
                 if dies.is_some() {
                     self.world.weather.struck("recovery cut off");
-                    let mut case = self.world.court.case();
-                    case.tally.holds(24, true, String::new);
                 }
                 self.world.disk.cut_power(usize::MAX);
                 self.begins = self.world.clock.monotonic() + Duration::from_millis(500);

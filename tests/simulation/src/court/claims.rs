@@ -1,7 +1,6 @@
 //! What clients did, and what they were told.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use gofer_types::{PipelineRef, RunRef, RunState};
 
@@ -29,14 +28,10 @@ pub struct Claims {
     pub keys: BTreeMap<(PipelineRef, String), Vec<RunRef>>,
     /// The latest state of each run that anybody was told.
     pub told: BTreeMap<RunRef, RunState>,
-    /// The cancels that were acknowledged.
-    pub cancelled: BTreeMap<RunRef, Duration>,
     /// The output that was read last, by run and task.
     pub output: BTreeMap<(RunRef, String), Vec<Read>>,
     /// The runs whose output somebody wanted deleted.
     pub output_deleted: std::collections::BTreeSet<RunRef>,
-    /// Which pipelines were said to be disabled, since when.
-    pub disabled: BTreeMap<PipelineRef, u64>,
     /// The objects that were acknowledged, by scope and key; `None` while it is not known what is there.
     pub objects: BTreeMap<(String, String), Option<Vec<u8>>>,
     /// Which call put each of them last.

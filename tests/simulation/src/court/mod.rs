@@ -59,18 +59,12 @@ pub struct Case {
     read_in: BTreeMap<(RunRef, String), u32>,
     /// What each attempt is of.
     pub names: BTreeMap<AttemptId, (RunRef, u32, u32)>,
-    /// In which commit each run was first on disk.
-    pub born: BTreeMap<RunRef, u64>,
     /// Attempts that ran when a process died.
     pub lived_through: BTreeSet<AttemptId>,
-    /// Starts whose outcome the server could not know.
-    pub unseen_starts: BTreeSet<AttemptId>,
     /// The limits on what runs at once: runs of the server, of a namespace, tasks.
     pub limits: (usize, usize, usize),
     /// How many bytes a log may have.
     pub log_limit: u64,
-    /// How many recoveries were cut off.
-    pub cut_recoveries: u64,
     /// Whether the wall clock may have made an idempotency key older than it is.
     pub wall_jumped: bool,
     /// Whether two processes may write at once: one was taken over from and does not know it yet.
@@ -205,11 +199,11 @@ impl Court {
     }
 
     /// This began.
-    pub fn started(&self, id: &AttemptId, life: u32) {
+    pub fn started(&self, id: &AttemptId) {
         let now = self.clock.monotonic();
         self.note(format_args!("scheduler: {id} begins"));
         let mut case = self.case();
-        starts::began(&mut case, id, now, life);
+        starts::began(&mut case, id, now);
     }
 
     /// Something was printed.

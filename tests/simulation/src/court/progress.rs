@@ -73,8 +73,7 @@ fn run(case: &mut Case, old: Option<&RunRecord>, new: &RunRecord, begin: &BTreeS
 }
 
 fn born(case: &mut Case, new: &RunRecord) {
-    let (id, commit) = (&new.id, case.ledger.commits);
-    case.born.insert(id.clone(), commit);
+    let id = &new.id;
     let newest = case.numbers.insert(id.pipeline.clone(), id.run.0).unwrap_or(0);
     case.tally.holds(14, id.run.0 > newest, || format!("{id} comes behind number {newest}"));
     let disabled = case.ledger.pipelines.get(&id.pipeline).is_some_and(|pipeline| !pipeline.enabled);

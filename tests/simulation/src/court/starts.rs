@@ -130,12 +130,12 @@ pub(super) fn holds(condition: Condition, state: TaskState) -> bool {
 }
 
 /// Something began at the scheduler.
-pub(super) fn began(case: &mut Case, id: &AttemptId, now: Duration, life: u32) {
+pub(super) fn began(case: &mut Case, id: &AttemptId, now: Duration) {
     let again = case.witness.tasks.contains_key(id);
     case.tally.holds(15, !again, || format!("{id} begins twice"));
     let task = case.ledger.runs.values().flat_map(|view| view.attempts.values()).find(|one| one.id == *id);
     let Some(task) = task.map(|one| one.task.clone()) else {
-        case.witness.began(id, now, life);
+        case.witness.began(id, now);
         return;
     };
     let siblings = case.ledger.runs.get(&task.run).into_iter().flat_map(|view| view.attempts.values());
@@ -145,5 +145,5 @@ pub(super) fn began(case: &mut Case, id: &AttemptId, now: Duration, life: u32) {
         .map(|one| one.id.clone())
         .collect();
     case.tally.holds(16, beside.is_empty(), || format!("{task}: {id} begins beside {beside:?}"));
-    case.witness.began(id, now, life);
+    case.witness.began(id, now);
 }

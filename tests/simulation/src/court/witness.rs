@@ -11,8 +11,6 @@ use gofer_types::AttemptId;
 pub struct Seen {
     /// When it began.
     pub began: Duration,
-    /// In which life of the server.
-    pub life: u32,
     /// When it ended.
     pub ended: Option<Duration>,
     /// How, if the backend knows.
@@ -23,8 +21,6 @@ pub struct Seen {
     pub printed: BTreeMap<&'static str, Vec<u8>>,
     /// How many bytes the backend says that it lost, and whether it lost an unknown number.
     pub lost: (u64, bool),
-    /// Whether all that it printed is known.
-    pub complete: bool,
 }
 
 /// Everything that was seen.
@@ -44,16 +40,14 @@ pub fn stream_name(stream: StreamKind) -> &'static str {
 
 impl Witness {
     /// A task has begun.
-    pub fn began(&mut self, id: &AttemptId, now: Duration, life: u32) {
+    pub fn began(&mut self, id: &AttemptId, now: Duration) {
         let seen = Seen {
             began: now,
-            life,
             ended: None,
             exit: None,
             asked_to_stop: None,
             printed: BTreeMap::new(),
             lost: (0, false),
-            complete: false,
         };
         self.tasks.insert(id.clone(), seen);
     }

@@ -70,7 +70,7 @@ impl SimScheduler {
 
     /// Tells the court when the task has really ended, whoever is alive then.
     fn witness(&self, id: &AttemptId) {
-        self.court.started(id, self.life.number);
+        self.court.started(id);
         let (inner, court, id) = (Arc::clone(&self.inner), Arc::clone(&self.court), id.clone());
         self.beside.spawn(async move {
             let read = async {
