@@ -10,6 +10,7 @@
 
 mod check;
 mod commands;
+mod planted;
 mod process;
 mod suites;
 mod tree;
@@ -27,6 +28,7 @@ Usage: cargo xtask COMMAND [ARGS]
   ci                     check, then test: what CI runs
   sim [ARGS]             build the simulation and run it; --seed N replays a history, --minimise shortens one, --help tells all
   soak --minutes N       the simulation and the crash suites with new seeds, for so long
+  planted [NAME ..]      plant each bug of tests/mutations in a copy of the tree, and say which check finds it
   bench [PART ..]        build for release and run the benchmarks; --repeat N, --quick, --json FILE
   help                   this text
 
@@ -62,6 +64,7 @@ fn run(command: &str, args: &[String]) -> Result<(), String> {
         "ci" => check::run(&[]).and_then(|()| commands::test(&[])),
         "dev" => commands::dev(args),
         "sim" => suites::sim(args),
+        "planted" => planted::judge(args),
         "soak" => suites::soak(args),
         "bench" => commands::bench(args),
         _ => Err(format!("there is no command `{command}`; see `cargo xtask help`")),

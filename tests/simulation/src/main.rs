@@ -25,6 +25,7 @@ Usage: gofer-sim [OPTIONS]
   --seeds N        how many histories (default 1000)
   --minutes N      as many as fit into that time instead
   --threads N      how many at once (default 2)
+  --first          play no more of many once one has broken a law
   --brief          print nothing but the verdict of a single history
 
 Every hundredth history is played twice, and must be the same. Exit code 1 if a law was broken, two histories of one seed
@@ -63,7 +64,7 @@ fn read(args: &[String]) -> Result<Wish, String> {
         plan: None,
         minimise: false,
         save: None,
-        many: many::Many { from: 1, seeds: 1000, time: None, threads: 2 },
+        many: many::Many { from: 1, seeds: 1000, time: None, threads: 2, first: false },
         brief: false,
     };
     let mut args = args.iter();
@@ -79,6 +80,7 @@ fn read(args: &[String]) -> Result<Wish, String> {
             "--seeds" => wish.many.seeds = number(value()?)?,
             "--minutes" => wish.many.time = Some(Duration::from_secs(60 * number(value()?)?)),
             "--threads" => wish.many.threads = number(value()?)?.max(1),
+            "--first" => wish.many.first = true,
             "--brief" => wish.brief = true,
             "--help" | "-h" => return Err(HELP.to_owned()),
             other => return Err(format!("there is no option {other}; see --help")),

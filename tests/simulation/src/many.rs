@@ -8,6 +8,9 @@ use gofer_tests_simulation::plan::Plan;
 use gofer_tests_simulation::play::Summary;
 use gofer_tests_simulation::report::Report;
 
+/// A seed behind all that are played.
+const NONE_LEFT: u64 = u64::MAX / 2;
+
 /// Which histories are played.
 #[derive(Debug, Clone)]
 pub(crate) struct Many {
@@ -19,6 +22,8 @@ pub(crate) struct Many {
     pub(crate) time: Option<Duration>,
     /// How many at once.
     pub(crate) threads: u64,
+    /// No more once one has broken a law.
+    pub(crate) first: bool,
 }
 
 /// Plays many, and prints what they came to.
@@ -47,7 +52,7 @@ fn work(wish: &Many, next: &AtomicU64, begin: Instant) -> Report {
     loop {
         let seed = next.fetch_add(1, Ordering::Relaxed);
         let over = match wish.time {
-            Some(time) => begin.elapsed() >= time,
+            Some(time) => begin.elapsed() >= time || seed >= NONE_LEFT,
             None => seed >= wish.from.saturating_add(wish.seeds),
         };
         if over {
@@ -57,6 +62,9 @@ fn work(wish: &Many, next: &AtomicU64, begin: Instant) -> Report {
         let summary = apart(&plan);
         if let Some(first) = summary.tally.broken.first() {
             eprintln!("seed {seed}: {first}");
+            if wish.first {
+                next.store(NONE_LEFT, Ordering::Relaxed);
+            }
         }
         if seed.is_multiple_of(100) {
             report.repeated.0 += 1;

@@ -4,7 +4,7 @@ mod codes;
 mod examples;
 mod exceptions;
 mod headers;
-mod mutations;
+pub(crate) mod mutations;
 mod reasons;
 mod sizes;
 mod texts;

@@ -9,13 +9,13 @@ use super::Outcome;
 use crate::process::root;
 use crate::tree::{File, Tree};
 
-const FOLDER: &str = "tests/mutations/";
+pub(crate) const FOLDER: &str = "tests/mutations/";
 /// The fewest bugs with which the suites are judged.
 const FEWEST: usize = 24;
 /// What each patch says of itself, in this order, before its diff.
-const HEADER: [&str; 3] = ["# bug: ", "# promise: ", "# caught-by: "];
+pub(crate) const HEADER: [&str; 3] = ["# bug: ", "# promise: ", "# caught-by: "];
 /// The suites that may be expected to find a bug.
-const SUITES: [&str; 3] = ["simulation", "model", "crash"];
+const SUITES: [&str; 4] = ["simulation", "model", "crash", "tests"];
 
 pub(crate) fn check(tree: &Tree) -> Outcome {
     let patches: Vec<&File> = tree.files.iter().filter(|file| is_patch(&file.path)).collect();

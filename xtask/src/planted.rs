@@ -1,0 +1,197 @@
+//! `planted`: judges the suites by bugs that are planted on purpose.
+//!
+//! Each patch of `tests/mutations` is applied to a copy of the tree with a target directory of its own; then every suite that
+//! the patch names is built and run there until something complains. What complained first is printed. A bug that nobody
+//! finds is an error.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::check::mutations::{FOLDER, HEADER};
+use crate::process::{cargo, root, run};
+
+/// The most histories in which the simulation looks for a bug: as many as stand between a change and the main branch.
+const SEEDS: &str = "20000";
+
+/// A planted bug.
+#[derive(Debug)]
+struct Bug {
+    name: String,
+    path: PathBuf,
+    suites: Vec<String>,
+    /// The packages that the patch changes.
+    packages: Vec<String>,
+}
+
+/// Judges these, or all.
+pub(crate) fn judge(names: &[String]) -> Result<(), String> {
+    let bugs = bugs(names)?;
+    let tree = Copy::make()?;
+    let mut lines = Vec::new();
+    let mut escaped = Vec::new();
+    for bug in &bugs {
+        tree.plant(bug)?;
+        for suite in &bug.suites {
+            let found = tree.complaint(suite, bug);
+            let line = format!("{:<40} {suite:<11} {}", bug.name, found.as_deref().unwrap_or("NOT FOUND"));
+            println!("{line}");
+            if found.is_none() {
+                escaped.push(format!("{} by {suite}", bug.name));
+            }
+            lines.push(line);
+        }
+        tree.clean()?;
+    }
+    println!("\n{} bugs\n{}", bugs.len(), lines.join("\n"));
+    if escaped.is_empty() { Ok(()) } else { Err(format!("not found: {}", escaped.join(", "))) }
+}
+
+/// The bugs that are kept, in the order of their names.
+fn bugs(names: &[String]) -> Result<Vec<Bug>, String> {
+    let folder = root().join(FOLDER);
+    let entries = std::fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    let patches = paths.into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "patch"));
+    let all = patches.map(read).collect::<Result<Vec<Bug>, String>>()?;
+    if let Some(unknown) = names.iter().find(|name| all.iter().all(|bug| bug.name != **name)) {
+        return Err(format!("there is no {FOLDER}{unknown}.patch"));
+    }
+    Ok(all.into_iter().filter(|bug| names.is_empty() || names.contains(&bug.name)).collect())
+}
+
+fn read(path: PathBuf) -> Result<Bug, String> {
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let suites = text.lines().find_map(|line| line.strip_prefix(HEADER[2])).unwrap_or_default();
+    let suites = suites.split(", ").map(str::to_owned).collect();
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Bug { name, packages: packages(&text), path, suites })
+}
+
+/// The packages that a diff changes: `crates/book/src/book.rs` is of `gofer-book`.
+fn packages(diff: &str) -> Vec<String> {
+    let files = diff.lines().filter_map(|line| line.strip_prefix("+++ b/crates/"));
+    let mut all: Vec<String> =
+        files.filter_map(|file| Some(format!("gofer-{}", file.split('/').next()?))).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// A copy of the tree in which bugs may be planted.
+struct Copy {
+    tree: PathBuf,
+    target: PathBuf,
+}
+
+impl Copy {
+    /// Makes it from the last commit, or brings an earlier one up to it.
+    fn make() -> Result<Self, String> {
+        let place = root().join("target").join("planted");
+        let copy = Self { tree: place.join("tree"), target: place.join("target") };
+        if !copy.tree.join("Cargo.toml").exists() {
+            std::fs::create_dir_all(&place).map_err(|error| format!("{}: {error}", place.display()))?;
+            let mut clone = Command::new("git");
+            clone.args(["clone", "--quiet", "--shared"]).arg(root()).arg(&copy.tree);
+            run(clone)?;
+        }
+        copy.clean()?;
+        copy.git(&["fetch", "--quiet", "origin", "HEAD"])?;
+        copy.git(&["checkout", "--quiet", "FETCH_HEAD"])?;
+        Ok(copy)
+    }
+
+    fn git(&self, args: &[&str]) -> Result<(), String> {
+        let mut git = Command::new("git");
+        let status = git.args(args).current_dir(&self.tree).status();
+        let status = status.map_err(|error| format!("git cannot be started: {error}"))?;
+        if status.success() { Ok(()) } else { Err(format!("git {} ended with {status}", args.join(" "))) }
+    }
+
+    fn plant(&self, bug: &Bug) -> Result<(), String> {
+        self.git(&["apply", &bug.path.to_string_lossy()])
+    }
+
+    fn clean(&self) -> Result<(), String> {
+        self.git(&["checkout", "--quiet", "--", "."])
+    }
+
+    /// What complains of the bug first in a suite.
+    fn complaint(&self, suite: &str, bug: &Bug) -> Option<String> {
+        match suite {
+            "model" => self.failing_test(&["gofer-run-machine".to_owned()]),
+            "tests" => self.failing_test(&bug.packages),
+            "simulation" => {
+                let said = self.said(self.program(
+                    "gofer-tests-simulation",
+                    "gofer-sim",
+                    &["--first", "--seeds", SEEDS],
+                ));
+                said.lines().find(|line| line.starts_with("seed ")).map(str::to_owned)
+            }
+            _ => {
+                self.said(self.cargo(&["build", "--profile", "sim", "--package", "gofer"]));
+                let mut crash = self.program("gofer-tests-crash", "gofer-crash", &[]);
+                crash.env("GOFER_TEST_BIN", self.target.join("sim").join("gofer"));
+                let said = self.said(crash);
+                said.lines().find(|line| line.contains("VIOLATION")).map(str::to_owned)
+            }
+        }
+    }
+
+    /// The first test of these packages that fails.
+    fn failing_test(&self, packages: &[String]) -> Option<String> {
+        let mut command = self.cargo(&["test", "--no-fail-fast"]);
+        packages.iter().for_each(|package| _ = command.args(["--package", package]));
+        let said = self.said(command);
+        let failed = said.lines().find(|line| line.starts_with("test ") && line.ends_with("FAILED"))?;
+        failed.split_whitespace().nth(1).map(|name| format!("{} {name}", packages.join(" ")))
+    }
+
+    fn program(&self, package: &str, name: &str, args: &[&str]) -> Command {
+        let mut command =
+            self.cargo(&["run", "--quiet", "--profile", "sim", "--package", package, "--bin", name, "--"]);
+        command.args(args);
+        command
+    }
+
+    fn cargo(&self, args: &[&str]) -> Command {
+        let mut command = cargo(args);
+        command.current_dir(&self.tree).env("CARGO_TARGET_DIR", &self.target).env("CARGO_INCREMENTAL", "1");
+        command
+    }
+
+    /// Everything that a command says.
+    fn said(&self, mut command: Command) -> String {
+        match command.stdin(Stdio::null()).output() {
+            Ok(output) => {
+                let both = [output.stdout, output.stderr].concat();
+                let said = String::from_utf8_lossy(&both).into_owned();
+                keep(&self.target, &said);
+                said
+            }
+            Err(error) => format!("it cannot be started: {error}"),
+        }
+    }
+}
+
+/// Keeps what a suite said last, for who wants to read more than a line.
+fn keep(place: &Path, said: &str) {
+    _ = std::fs::write(place.join("last.txt"), said);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_tells_the_packages_that_it_changes() {
+        let diff = "+++ b/crates/book/src/book.rs\n@@\n+++ b/crates/engine/src/a.rs\n+++ b/crates/book/src/step.rs\n";
+        assert_eq!(packages(diff), ["gofer-book", "gofer-engine"]);
+    }
+
+    #[test]
+    fn an_unknown_bug_is_refused_by_its_name() {
+        assert!(bugs(&["no-such-bug".to_owned()]).unwrap_err().contains("no-such-bug.patch"));
+    }
+}
