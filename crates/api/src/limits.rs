@@ -67,6 +67,8 @@ pub struct ServeOptions {
     pub supported: Supported,
     /// How large a pipeline may be.
     pub pipeline_limits: gofer_pipeline::Limits,
+    /// Whether tools may ask what the API looks like. Within a process everybody knows.
+    pub reflection: bool,
 }
 
 impl ServeOptions {
@@ -80,6 +82,7 @@ impl ServeOptions {
             clock,
             supported: Supported::default(),
             pipeline_limits: gofer_pipeline::Limits::default(),
+            reflection: true,
         }
     }
 }

@@ -79,6 +79,7 @@ pub fn serve_in_process(engine: Engine, options: ServeOptions) -> InProcess {
         ReceiverStream::new(connections).map(move |pipe| Ok(Conn::new(pipe, &cut, None)))
     };
     let mut server = JoinSet::new();
+    let options = ServeOptions { reflection: false, ..options };
     server.spawn(run(incoming, engine, options, end.clone().cancelled_owned(), cut));
     InProcess { door, end, server: Arc::new(tokio::sync::Mutex::new(server)) }
 }

@@ -27,7 +27,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::server::NamedService;
-use tonic::service::Routes;
+use tonic::service::{Routes, RoutesBuilder};
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
@@ -89,9 +89,12 @@ where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let draining = CancellationToken::new();
-    let limits = options.limits.clone();
-    let (health, routes) =
-        routes(Api::new(engine.clone(), Arc::new(options), draining.clone()), &limits).await?;
+    let (limits, described) = (options.limits.clone(), options.reflection);
+    let (health, mut routes) =
+        routes(Api::new(engine.clone(), Arc::new(options), draining.clone()), &limits).await;
+    if described {
+        describe(&mut routes).map_err(ServeError::Descriptor)?;
+    }
     let mut outcome = Ok(());
     let ending = async {
         tokio::select! {
@@ -101,7 +104,7 @@ where
         set_health(&health, ServingStatus::NotServing).await;
         draining.cancel();
     };
-    let serving = server(&limits).serve_with_incoming_shutdown(routes, incoming, ending);
+    let serving = server(&limits).serve_with_incoming_shutdown(routes.routes(), incoming, ending);
     within_patience(serving, &draining, &cut, limits.drain).await.map_err(ServeError::Transport)?;
     outcome
 }
@@ -140,8 +143,8 @@ fn server(limits: &Limits) -> Server<tower::layer::util::Stack<GuardLayer, tower
         .layer(GuardLayer::new(limits.request))
 }
 
-/// Every service with its size limits, health and reflection.
-async fn routes(api: Api, limits: &Limits) -> Result<(HealthReporter, Routes), ServeError> {
+/// Every service with its size limits, and health.
+async fn routes(api: Api, limits: &Limits) -> (HealthReporter, RoutesBuilder) {
     macro_rules! sized {
         ($server:ident) => {
             $server::new(api.clone())
@@ -162,10 +165,14 @@ async fn routes(api: Api, limits: &Limits) -> Result<(HealthReporter, Routes), S
         .add_service(sized!(EventServiceServer))
         .add_service(objects)
         .add_service(sized!(SystemServiceServer))
-        .add_service(health_service)
-        .add_service(reflection().build_v1().map_err(ServeError::Descriptor)?)
-        .add_service(reflection().build_v1alpha().map_err(ServeError::Descriptor)?);
-    Ok((health, routes.routes()))
+        .add_service(health_service);
+    (health, routes)
+}
+
+/// Adds reflection, in both of its versions.
+fn describe(routes: &mut RoutesBuilder) -> Result<(), tonic_reflection::server::Error> {
+    routes.add_service(reflection().build_v1()?).add_service(reflection().build_v1alpha()?);
+    Ok(())
 }
 
 fn reflection() -> tonic_reflection::server::Builder<'static> {

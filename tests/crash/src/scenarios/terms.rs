@@ -87,7 +87,7 @@ async fn end_starting(server: &mut ServerBox, dice: &mut Dice, tally: &Tally) {
         Waiter::new("the server to take care of signals")
             .until_blocking(|| if takes_care(server.pid()) { Ok(()) } else { Err("not yet") });
     });
-    time::pass(Duration::from_millis(dice.below(10))).await;
+    time::pass(Duration::from_millis(dice.below(3))).await;
     if !server.log().contains("  api ") {
         tally.add(STARTING, 1);
     }
