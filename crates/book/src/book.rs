@@ -13,8 +13,8 @@ use gofer_run_machine::Decision;
 use gofer_scheduler::TaskExit;
 use gofer_types::record::FanOut;
 use gofer_types::{
-    Actor, AttemptId, AttemptRecord, Cause, EventKind, ImageState, RunRecord, RunState, TaskRunRecord,
-    TaskState, Timestamp, VariableName,
+    Actor, AttemptId, AttemptRecord, Cause, EventKind, ImageState, Moment, RunRecord, RunState,
+    TaskRunRecord, TaskState, Timestamp, VariableName,
 };
 use gofer_versions::Version;
 
@@ -94,7 +94,9 @@ impl Book {
     fn enter_run(&mut self, step: &mut Step, state: RunState, cause: Cause) {
         if state == RunState::Running && self.run.started.is_none() {
             self.run.started = Some(step.now);
-            self.run.deadline = self.run_timeout().map(|limit| step.now.plus(limit));
+            let passes = self.run_timeout().map(|limit| step.moment().plus(limit));
+            self.run.deadline = passes.map(|passes| passes.wall);
+            self.run.due = passes.and_then(|passes| passes.boot);
         }
         if state.is_terminal() {
             self.run.ended = Some(step.now);
@@ -143,6 +145,10 @@ impl Book {
         self.note_answer(task, &cause);
         let record = self.task(task, now);
         record.state = state;
+        record.due = match &cause {
+            Cause::WaitingForRetry { wait, .. } => step.moment().plus(*wait).boot,
+            _ => None,
+        };
         record.cause = cause.clone();
         record.changed = now;
         record.exit_code = code;
@@ -204,13 +210,14 @@ impl Book {
             ended: None,
             exit_code: None,
             fan_out: None,
+            due: None,
         })
     }
 
     /// Records the intent to start an attempt.
     pub fn intend(&mut self, step: &mut Step, (task, number): (u32, u32), id: AttemptId) {
         let Some(prepared) = step.prepared.get(&task) else { return };
-        let limit = self.version.plan.group_of(task).timeout;
+        let passes = step.moment().plus(self.version.plan.group_of(task).timeout);
         let record = AttemptRecord {
             id: id.clone(),
             task: self.run.id.task(self.version.plan.task(task).id.clone()),
@@ -220,12 +227,13 @@ impl Book {
             created: step.now,
             started: None,
             ended: None,
-            deadline: Some(step.now.plus(limit)),
+            deadline: Some(passes.wall),
             exit: None,
             handle: None,
             removed: false,
             image: None,
             collected: false,
+            due: passes.boot,
         };
         self.attempts.insert(task, record);
         self.task(task, step.now).attempts.push(id.clone());
@@ -247,6 +255,11 @@ impl Book {
         }
     }
 
+    /// What is left of the time limit of the run, if it has one; no more than there ever was, should the wall clock have gone back.
+    pub fn run_left(&self, now: Moment) -> Option<Duration> {
+        self.run.passes().map(|passes| passes.since(now).min(self.run_limit()))
+    }
+
     /// The time limit of the task's attempt, as it was when the attempt was recorded.
     pub fn attempt_limit(&self, task: u32) -> Duration {
         let recorded = self.attempts.get(&task).and_then(|attempt| {
@@ -257,10 +270,10 @@ impl Book {
     }
 
     /// What is left of the time limit of the task's attempt; no more than there ever was, should the wall clock have gone back.
-    pub fn attempt_left(&self, task: u32, now: Timestamp) -> Duration {
+    pub fn attempt_left(&self, task: u32, now: Moment) -> Duration {
         let limit = self.attempt_limit(task);
-        let deadline = self.attempts.get(&task).and_then(|attempt| attempt.deadline);
-        deadline.map_or(limit, |deadline| deadline.since(now).min(limit))
+        let passes = self.attempts.get(&task).and_then(AttemptRecord::passes);
+        passes.map_or(limit, |passes| passes.since(now).min(limit))
     }
 
     /// Whether nobody has said yet that the attempt runs.
@@ -295,6 +308,8 @@ impl Book {
         let limit = self.attempt_limit(task);
         let Some(attempt) = self.attempts.get_mut(&task) else { return };
         if attempt.started.is_none() {
+            let left = limit.saturating_sub(ran_for(attempt, at, (step.moment(), limit)));
+            attempt.due = step.boot.map(|now| now.plus(left));
             let at = at.min(step.now).max(attempt.created);
             attempt.started = Some(at);
             attempt.deadline = Some(at.plus(limit));
@@ -394,6 +409,20 @@ impl Book {
     }
 }
 
+/// For how long an attempt has run that began at that time of the wall. If the wall was moved since it was asked for, that time may be
+/// from before or from behind: it is the one of which what the machine's clock has measured since leaves room.
+fn ran_for(attempt: &AttemptRecord, at: Timestamp, (now, limit): (Moment, Duration)) -> Duration {
+    let by_wall = now.wall.since(at.max(attempt.created));
+    let asked = attempt.due.zip(now.boot).and_then(|(due, now)| now.plus(limit).since(due));
+    let waited = at.since(attempt.created);
+    match asked {
+        None => by_wall,
+        Some(asked) if at >= attempt.created && waited <= asked => asked - waited,
+        Some(asked) if by_wall <= asked => by_wall,
+        Some(_) => Duration::ZERO,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use gofer_types::pipeline::{Action, QueuePolicy};
@@ -453,7 +482,29 @@ mod tests {
             removed: false,
             image: None,
             collected: false,
+            due: None,
         }
+    }
+
+    #[test]
+    fn what_has_run_is_measured_by_the_machine_wherever_the_wall_was_moved() {
+        const DAY: i64 = 86_400;
+        let wall = |secs: i64| Timestamp::from_micros((1_000_000 + secs) * 1_000_000);
+        let boot = |secs: u64| Some(gofer_types::BootTime::new(1, Duration::from_secs(secs)));
+        let limit = Duration::from_secs(60);
+        // asked for at 100, with its limit; begun 2 s later; told 5 s later
+        let asked = AttemptRecord { created: wall(0), due: boot(160), ..attempt(&book(), 0) };
+        let now = |jump: i64| (Moment { wall: wall(5 + jump), boot: boot(105) }, limit);
+        let ran = |at: i64, jump: i64| ran_for(&asked, wall(at), now(jump)).as_secs();
+        assert_eq!([ran(2, 0), ran(2, DAY), ran(2, -DAY)], [3, 3, 3], "moved behind the start");
+        assert_eq!(ran(2 + DAY, DAY), 3, "moved before it");
+        assert_eq!(
+            ran(2 - DAY, -DAY),
+            0,
+            "moved back before it: no more is known than that it is not older than asked for"
+        );
+        let unknown = AttemptRecord { due: None, ..asked.clone() };
+        assert_eq!(ran_for(&unknown, wall(2), now(0)).as_secs(), 3, "without a clock of the machine");
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::time::Duration;
 use gofer_attempt::Sequel;
 use gofer_scheduler::{Scheduler, TaskSpec};
 use gofer_types::{
-    Actor, AttemptRecord, EventKind, RunRecord, SchedulerName, TaskRunRecord, TaskState, Timestamp,
+    Actor, AttemptRecord, BootTime, EventKind, Moment, RunRecord, SchedulerName, TaskRunRecord, TaskState,
+    Timestamp,
 };
 use tokio::sync::oneshot;
 
@@ -42,6 +43,8 @@ pub enum Effect {
 pub struct Step {
     /// The time of what is recorded next; never before what was recorded before.
     pub now: Timestamp,
+    /// What the machine's clock shows then.
+    pub(crate) boot: Option<BootTime>,
     /// The monotonic reading of the same moment: the wall may jump before the step is durable.
     pub read: Duration,
     pub(crate) events: Vec<(Timestamp, Actor, EventKind)>,
@@ -70,13 +73,18 @@ pub struct Step {
 
 impl Step {
     /// A step at that time, and at that monotonic reading.
-    pub fn at((now, read): (Timestamp, Duration)) -> Self {
-        Self { now, read, ..Self::default() }
+    pub fn at((now, read): (Moment, Duration)) -> Self {
+        Self::default().later((now, read))
     }
 
     /// The same step, going on at a later time.
-    pub fn later(self, (now, read): (Timestamp, Duration)) -> Self {
-        Self { now, read, ..self }
+    pub fn later(self, (now, read): (Moment, Duration)) -> Self {
+        Self { now: now.wall, boot: now.boot, read, ..self }
+    }
+
+    /// The moment of what is recorded next.
+    pub fn moment(&self) -> Moment {
+        Moment { wall: self.now, boot: self.boot }
     }
 
     /// Whether nothing is to be written.

@@ -105,6 +105,7 @@ fn attempt(task: &TaskRunRecord, number: u32, exit: Option<Cause>) -> AttemptRec
         handle: None,
         image: None,
         collected: false,
+        due: None,
     }
 }
 
@@ -120,5 +121,6 @@ fn task_run(run: &RunRecord, name: &str, state: TaskState, cause: Cause) -> Task
         ended: state.is_terminal().then(|| at(140)),
         exit_code: None,
         fan_out: None,
+        due: None,
     }
 }

@@ -35,6 +35,7 @@ fn task(state: TaskState) -> TaskRunRecord {
         ended: None,
         exit_code: None,
         fan_out: None,
+        due: None,
     }
 }
 

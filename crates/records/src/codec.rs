@@ -45,11 +45,16 @@ impl Stored for RunRecord {
     const FAMILY: &'static str = "run";
     /// 2: labels, priority, images, the chosen tasks, what a retry takes over, who deleted the output, the parent, what
     /// is sensitive; new causes.
-    const FORMAT: u8 = 2;
+    /// 3: the machine's clock at the deadline.
+    const FORMAT: u8 = 3;
 
     fn decode_older(format: u8, body: &[u8]) -> Option<std::result::Result<Self, String>> {
-        // what was added stands at the end, and each of the eight begins with a zero where there is nothing
-        (format == 1).then(|| exactly(&[body, &[0; 8]].concat()))
+        // what was added stands at the end, and begins with a zero where there is nothing: eight things, then one
+        match format {
+            1 => Some(exactly(&[body, &[0; 9]].concat())),
+            2 => Some(exactly(&[body, &[0]].concat())),
+            _ => None,
+        }
     }
 }
 
@@ -83,23 +88,28 @@ impl Stored for VersionRecord {
 
 impl Stored for TaskRunRecord {
     const FAMILY: &'static str = "task run";
-    /// 2: new causes; the tasks that it became, at the end.
-    const FORMAT: u8 = 2;
+    /// 2: new causes; the tasks that it became, at the end. 3: the machine's clock at the end of its wait.
+    const FORMAT: u8 = 3;
 
     fn decode_older(format: u8, body: &[u8]) -> Option<std::result::Result<Self, String>> {
-        (format == 1).then(|| exactly(&[body, &[0]].concat()))
+        match format {
+            1 => Some(exactly(&[body, &[0; 2]].concat())),
+            2 => Some(exactly(&[body, &[0]].concat())),
+            _ => None,
+        }
     }
 }
 
 impl Stored for AttemptRecord {
     const FAMILY: &'static str = "attempt";
-    /// 2: the digest of the image. 3: whether the output is stored, at the end.
-    const FORMAT: u8 = 3;
+    /// 2: the digest of the image. 3: whether the output is stored, at the end. 4: the machine's clock at the deadline.
+    const FORMAT: u8 = 4;
 
     fn decode_older(format: u8, body: &[u8]) -> Option<std::result::Result<Self, String>> {
         match format {
             1 => Some(exactly::<AttemptV1>(body).map(Self::from)),
-            2 => Some(exactly(&[body, &[0]].concat())),
+            2 => Some(exactly(&[body, &[0; 2]].concat())),
+            3 => Some(exactly(&[body, &[0]].concat())),
             _ => None,
         }
     }
@@ -139,6 +149,7 @@ impl From<AttemptV1> for AttemptRecord {
             removed: old.removed,
             image: None,
             collected: false,
+            due: None,
         }
     }
 }

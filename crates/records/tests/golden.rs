@@ -17,14 +17,18 @@ use gofer_types::pipeline::{
 };
 use gofer_types::record::CancelRequest;
 use gofer_types::{
-    Actor, Answer, AttemptId, AttemptRecord, ByteSize, Cause, Condition, Deletion, Event, EventKind, FanOut,
-    ImageState, LabelKey, Namespace, NamespaceRecord, ObjectScope, Pipeline, PipelineId, PipelineRecord,
-    PipelineRef, RetryOf, RunNumber, RunRecord, RunState, SchedulerName, Span, Task, TaskId, TaskRunRecord,
-    TaskState, Timestamp, VariableName, VersionNumber, VersionRecord,
+    Actor, Answer, AttemptId, AttemptRecord, BootTime, ByteSize, Cause, Condition, Deletion, Event,
+    EventKind, FanOut, ImageState, LabelKey, Namespace, NamespaceRecord, ObjectScope, Pipeline, PipelineId,
+    PipelineRecord, PipelineRef, RetryOf, RunNumber, RunRecord, RunState, SchedulerName, Span, Task, TaskId,
+    TaskRunRecord, TaskState, Timestamp, VariableName, VersionNumber, VersionRecord,
 };
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(seconds * 1_000_000 + 7)
+}
+
+fn due() -> BootTime {
+    BootTime::new(0x0123_4567_89ab_cdef, Duration::from_secs(86_400))
 }
 
 fn pipeline_ref() -> PipelineRef {
@@ -169,6 +173,7 @@ fn run() -> RunRecord {
         logs_deleted: Some(Deletion { actor: Actor::System, at: at(8) }),
         parent: Some(pipeline_ref().run(RunNumber(10)).task(task_id("first"))),
         sensitive: [VariableName::new("rev").unwrap()].into_iter().collect(),
+        due: Some(due()),
     }
 }
 
@@ -183,6 +188,7 @@ fn task_run() -> TaskRunRecord {
         ended: Some(at(3)),
         exit_code: Some(3),
         fan_out: Some(fan_out()),
+        due: Some(due()),
     }
 }
 
@@ -202,6 +208,7 @@ fn attempt() -> AttemptRecord {
         removed: true,
         image: Some("sha256:abc".to_owned()),
         collected: true,
+        due: Some(due()),
     }
 }
 
@@ -313,10 +320,22 @@ fn runs_of_the_first_format_are_read() {
     let golden = include_bytes!("golden/run.v1.bin");
     let read = decode::<RunRecord>(b"golden", golden).unwrap();
     let nothing = RunRecord { labels: BTreeMap::new(), images: BTreeMap::new(), chosen: None, ..run() };
-    let nothing = RunRecord { sensitive: BTreeSet::new(), ..nothing };
+    let nothing = RunRecord { sensitive: BTreeSet::new(), due: None, ..nothing };
     assert_eq!(read, RunRecord { priority: 0, retry: None, logs_deleted: None, parent: None, ..nothing });
     assert!(decode::<RunRecord>(b"golden", &golden[..golden.len() - 1]).is_err());
     assert!(decode::<RunRecord>(b"golden", &[golden, &b"x"[..]].concat()).is_err());
+}
+
+#[test]
+fn runs_and_task_runs_of_the_second_format_are_read() {
+    let read = |name: &str| read_golden(&format!("{name}.v2.bin"));
+    assert_eq!(decode::<RunRecord>(b"golden", &read("run")).unwrap(), RunRecord { due: None, ..run() });
+    let of_then = TaskRunRecord { due: None, ..task_run() };
+    assert_eq!(decode::<TaskRunRecord>(b"golden", &read("task-run")).unwrap(), of_then);
+    for (number, cause) in causes().into_iter().enumerate() {
+        let golden = read(&format!("cause-{number:02}"));
+        assert_eq!(decode::<TaskRunRecord>(b"golden", &golden).unwrap().cause, cause);
+    }
 }
 
 #[test]
@@ -324,7 +343,7 @@ fn task_runs_of_the_first_format_are_read() {
     let golden = include_bytes!("golden/task-run.v1.bin");
     assert_eq!(
         decode::<TaskRunRecord>(b"golden", golden).unwrap(),
-        TaskRunRecord { fan_out: None, ..task_run() }
+        TaskRunRecord { fan_out: None, due: None, ..task_run() }
     );
     for (number, cause) in causes().into_iter().enumerate().take(11) {
         let golden = read_golden(&format!("cause-{number:02}.v1.bin"));
@@ -354,7 +373,7 @@ fn attempts_read_as_they_were_written() {
 fn attempts_of_the_first_format_are_read() {
     let golden = include_bytes!("golden/attempt.v1.bin");
     let read = decode::<AttemptRecord>(b"golden", golden).unwrap();
-    assert_eq!(read, AttemptRecord { image: None, collected: false, ..attempt() });
+    assert_eq!(read, AttemptRecord { image: None, collected: false, due: None, ..attempt() });
     assert!(decode::<AttemptRecord>(b"golden", &golden[..golden.len() - 1]).is_err());
     assert!(decode::<AttemptRecord>(b"golden", &[golden, &b"x"[..]].concat()).is_err());
 }
@@ -363,7 +382,13 @@ fn attempts_of_the_first_format_are_read() {
 fn attempts_of_the_second_format_are_read() {
     let golden = include_bytes!("golden/attempt.v2.bin");
     let read = decode::<AttemptRecord>(b"golden", golden).unwrap();
-    assert_eq!(read, AttemptRecord { collected: false, ..attempt() });
+    assert_eq!(read, AttemptRecord { collected: false, due: None, ..attempt() });
+}
+
+#[test]
+fn attempts_of_the_third_format_are_read() {
+    let read = decode::<AttemptRecord>(b"golden", &read_golden("attempt.v3.bin")).unwrap();
+    assert_eq!(read, AttemptRecord { due: None, ..attempt() });
 }
 
 #[test]

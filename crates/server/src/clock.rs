@@ -4,12 +4,25 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use gofer_backend::Clock;
-use gofer_types::Timestamp;
+use gofer_types::{BootTime, Timestamp};
+use rustix::time::{ClockId, clock_gettime};
 
 /// The machine's clocks.
 #[derive(Debug)]
 pub struct SystemClock {
     origin: Instant,
+    /// What tells the boot of this machine from others.
+    boot: Option<u64>,
+}
+
+/// Where Linux tells the number of its boot.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// The first half of the number of this boot.
+fn boot() -> Option<u64> {
+    let text = std::fs::read_to_string(BOOT_ID).ok()?;
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).take(16).collect();
+    u64::from_str_radix(&digits, 16).ok()
 }
 
 impl SystemClock {
@@ -21,7 +34,7 @@ impl SystemClock {
         reason = "this type is what everybody else is told to use, and two of it are not the same"
     )]
     pub fn new() -> Self {
-        Self { origin: Instant::now() }
+        Self { origin: Instant::now(), boot: boot() }
     }
 }
 
@@ -35,6 +48,12 @@ impl Clock for SystemClock {
 
     fn monotonic(&self) -> Duration {
         self.origin.elapsed()
+    }
+
+    fn since_boot(&self) -> Option<BootTime> {
+        let read = clock_gettime(ClockId::Monotonic);
+        let since = Duration::new(u64::try_from(read.tv_sec).ok()?, u32::try_from(read.tv_nsec).ok()?);
+        Some(BootTime::new(self.boot?, since))
     }
 
     async fn sleep_until(&self, deadline: Duration) {

@@ -83,5 +83,10 @@ fn claim(config: &Config, data_dir: &Path) -> Result<Home> {
 
 fn tuning(config: &Config) -> Tuning {
     let cache = usize::try_from(config.cache.get()).unwrap_or(usize::MAX);
-    Tuning { cache, reserve: config.reserve.get(), settle_after: config.settle_after.get() }
+    Tuning {
+        cache,
+        reserve: config.reserve.get(),
+        settle_after: config.settle_after.get(),
+        verify_up_to: config.verify_up_to.get(),
+    }
 }

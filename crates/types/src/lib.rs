@@ -40,4 +40,4 @@ pub use secret::SecretValue;
 pub use size::ByteSize;
 pub use state::{Condition, RunState, TaskState};
 pub use task_set::TaskSet;
-pub use time::{Span, Timestamp};
+pub use time::{BootTime, Moment, Span, Timestamp};

@@ -14,7 +14,7 @@ use crate::pipeline::Pipeline;
 use crate::refs::{PipelineRef, RunNumber, RunRef, TaskRef, VersionNumber};
 use crate::state::{Condition, RunState, TaskState};
 use crate::task_set::TaskSet;
-use crate::time::Timestamp;
+use crate::time::{BootTime, Moment, Timestamp};
 
 /// A namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -258,6 +258,8 @@ pub struct RunRecord {
     pub parent: Option<TaskRef>,
     /// The variables whose values are shown to nobody.
     pub sensitive: BTreeSet<VariableName>,
+    /// The reading of the machine's clock at the deadline.
+    pub due: Option<BootTime>,
 }
 
 impl RunRecord {
@@ -287,7 +289,14 @@ impl RunRecord {
             logs_deleted: None,
             parent: None,
             sensitive: BTreeSet::new(),
+            due: None,
         }
+    }
+
+    /// When its time limit passes, on both clocks.
+    #[must_use]
+    pub fn passes(&self) -> Option<Moment> {
+        self.deadline.map(|wall| Moment { wall, boot: self.due })
     }
 }
 
@@ -345,6 +354,8 @@ pub struct TaskRunRecord {
     pub exit_code: Option<i32>,
     /// The tasks that it became, if its matrix is a late one and they are known.
     pub fan_out: Option<FanOut>,
+    /// The reading of the machine's clock at which the wait for its next attempt is over, while it waits for one.
+    pub due: Option<BootTime>,
 }
 
 /// One start of a task run on a scheduler. Committed before the effect.
@@ -378,4 +389,14 @@ pub struct AttemptRecord {
     pub image: Option<String>,
     /// Whether all its output is stored although the log goes on with another attempt.
     pub collected: bool,
+    /// The reading of the machine's clock at the deadline.
+    pub due: Option<BootTime>,
+}
+
+impl AttemptRecord {
+    /// When its time limit passes, on both clocks.
+    #[must_use]
+    pub fn passes(&self) -> Option<Moment> {
+        self.deadline.map(|wall| Moment { wall, boot: self.due })
+    }
 }

@@ -49,6 +49,59 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A reading of the clock that a machine has had since its boot, and a number that tells that boot from others. Nothing that
+/// happens to the wall clock moves it, and another process reads the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootTime {
+    boot: u64,
+    micros: u64,
+}
+
+impl BootTime {
+    /// That long behind that boot.
+    #[must_use]
+    pub fn new(boot: u64, since: Duration) -> Self {
+        Self { boot, micros: u64::try_from(since.as_micros()).unwrap_or(u64::MAX) }
+    }
+
+    /// This reading moved into the future; the last one if that would overflow.
+    #[must_use]
+    pub fn plus(self, span: Duration) -> Self {
+        let span = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        Self { micros: self.micros.saturating_add(span), ..self }
+    }
+
+    /// The span since an earlier reading, zero if that is the later one; `None` if it is of another boot.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Option<Duration> {
+        (self.boot == earlier.boot).then(|| Duration::from_micros(self.micros.saturating_sub(earlier.micros)))
+    }
+}
+
+/// A moment on both clocks: the wall's, which people read, and the machine's own, by which spans are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// What the wall shows.
+    pub wall: Timestamp,
+    /// What the machine's clock shows, if it can be told.
+    pub boot: Option<BootTime>,
+}
+
+impl Moment {
+    /// This moment moved into the future.
+    #[must_use]
+    pub fn plus(self, span: Duration) -> Self {
+        Self { wall: self.wall.plus(span), boot: self.boot.map(|boot| boot.plus(span)) }
+    }
+
+    /// The span since an earlier moment. Across a boot, and where the machine's clock cannot be told, the wall has to do.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        let measured = self.boot.zip(earlier.boot).and_then(|(now, then)| now.since(then));
+        measured.unwrap_or_else(|| self.wall.since(earlier.wall))
+    }
+}
+
 /// Why a text is not a span or a size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not {wanted}")]
@@ -162,6 +215,33 @@ mod tests {
     #[test]
     fn a_span_since_a_later_point_is_zero() {
         assert_eq!(Timestamp::from_micros(1).since(Timestamp::from_micros(5)), Duration::ZERO);
+    }
+
+    fn moment(wall: i64, boot: Option<(u64, u64)>) -> Moment {
+        let boot = boot.map(|(boot, secs)| BootTime::new(boot, Duration::from_secs(secs)));
+        Moment { wall: Timestamp::from_micros(wall * 1_000_000), boot }
+    }
+
+    #[test]
+    fn within_one_boot_a_span_is_what_the_machine_measured_whatever_the_wall_did() {
+        for jump in [86_400, -86_400, 0] {
+            let (then, now) = (moment(1_000, Some((7, 10))), moment(1_030 + jump, Some((7, 40))));
+            assert_eq!(
+                (now.since(then), then.since(now)),
+                (Duration::from_secs(30), Duration::ZERO),
+                "{jump}"
+            );
+            assert_eq!(now.plus(Duration::from_secs(5)).since(then), Duration::from_secs(35));
+        }
+    }
+
+    #[test]
+    fn across_a_boot_and_without_a_clock_of_the_machine_the_wall_has_to_do() {
+        let then = moment(1_000, Some((7, 10)));
+        for boot in [Some((8, 2)), None] {
+            assert_eq!(moment(1_025, boot).since(then), Duration::from_secs(25));
+            assert_eq!(then.since(moment(1_025, boot)), Duration::ZERO);
+        }
     }
 
     #[test]

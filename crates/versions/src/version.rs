@@ -148,6 +148,7 @@ impl Version {
             ended: None,
             exit_code: None,
             fan_out: None,
+            due: None,
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::past::{Past, Plan};
 use crate::scenario::{Floors, Scenario, always};
 use crate::state;
 use crate::terms::Terms;
-use crate::trial::{self, REFUSED, SERVED};
+use crate::trial::{self, CAUGHT, REFUSED, SERVED};
 use crate::workers;
 
 /// The scenario.
@@ -58,6 +58,7 @@ fn floors(terms: &Terms) -> Floors {
         (OF_STATE, state),
         (SERVED, starts / 2),
         (REFUSED, bits / 200),
+        (CAUGHT, 0),
         (RIGHT, starts),
         (NAMED, bits / 50),
         (LINES, starts),

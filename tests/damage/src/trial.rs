@@ -10,6 +10,8 @@ use crate::past::{CONFIG, Past};
 /// What is counted of every trial.
 pub const REFUSED: &str = "starts that were refused by a named error";
 /// What is counted of every trial.
+pub const CAUGHT: &str = "of these: redb panicked over its file, which was caught";
+/// What is counted of every trial.
 pub const SERVED: &str = "starts after which the server served";
 /// What is counted of every trial that serves.
 pub const STOPPED: &str = "servers that gave up later, by a named error";
@@ -44,8 +46,10 @@ pub fn begin(past: &Past, blows: &[Blow], config: &str, found: &mut Findings) ->
 
 /// A server that does not start says why, and ends as programs do.
 fn refused(end: &Output, found: &mut Findings) {
-    if is_named(end) {
+    let caught = is_caught(end);
+    if is_named(end) && (caught || !end.stderr.contains("panicked")) {
         found.count(REFUSED, 1);
+        found.count(CAUGHT, u64::from(caught));
     } else {
         found.wrong(format!("it ended with {:?} and said: {}", end.status, last_words(&end.stderr)));
     }
@@ -53,7 +57,14 @@ fn refused(end: &Output, found: &mut Findings) {
 
 fn is_named(end: &Output) -> bool {
     let code = end.code().is_some_and(|code| (1..100).contains(&code));
-    code && end.stderr.contains("error[E") && !end.stderr.contains("panicked")
+    code && end.stderr.contains("error[E")
+}
+
+/// Whether the storage could not be opened because redb itself panicked over its file, and nothing else did.
+fn is_caught(end: &Output) -> bool {
+    let panics = || end.stderr.lines().filter(|line| line.contains("panicked"));
+    let of_redb = panics().count() > 0 && panics().all(|line| line.contains("/redb-"));
+    of_redb && end.stderr.contains("error[E0826]")
 }
 
 /// The end of the trial: nothing has panicked, and the server stops in order, or has stopped by a named error.

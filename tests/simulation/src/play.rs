@@ -253,6 +253,8 @@ impl Play {
         self.world.court.died();
         if power {
             self.world.court.case().logs_disturbed = true;
+            self.world.court.case().booted();
+            self.world.clock.boot();
             drop(self.world.cut_power(&mut self.dice));
         } else {
             self.world.disk.cut_power(usize::MAX);

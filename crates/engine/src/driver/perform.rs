@@ -188,12 +188,11 @@ impl Driver {
     /// Arms the deadline of the run once it runs, and disarms it when the run is being ended anyway. What is left of it counts from
     /// when the step was decided, and on the monotonic clock: the wall may have jumped while the step was made durable.
     fn arm_run(&mut self, step: &Step) {
-        let run = &self.book.run;
-        match (run.deadline, self.machine.state().is_terminal() || self.machine.winds_down()) {
+        let over = self.machine.state().is_terminal() || self.machine.winds_down();
+        match (self.book.run_left(step.moment()), over) {
             (_, true) => self.timers.forget(Timer::Run),
-            (Some(deadline), false) if !self.timers.is_set(Timer::Run) => {
+            (Some(left), false) if !self.timers.is_set(Timer::Run) => {
                 let since = self.inner.clock.monotonic().saturating_sub(step.read);
-                let left = deadline.since(step.now).min(self.book.run_limit());
                 self.arm_in(Timer::Run, left.saturating_sub(since));
             }
             _ => {}

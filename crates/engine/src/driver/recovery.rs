@@ -17,7 +17,7 @@ use gofer_queue::Phase;
 use gofer_records::{ActiveRun, LowMark, RecordError, StoredRun, Tx};
 use gofer_run_machine::{Decision, Fact, RunMachine};
 use gofer_scheduler::{TaskExit, TaskStatus};
-use gofer_types::{Actor, AttemptId, Cause, EventKind, RunRef, RunState, Timestamp};
+use gofer_types::{Actor, AttemptId, Cause, EventKind, Moment, RunRef, RunState, Timestamp};
 use gofer_versions::Version;
 use tokio::sync::oneshot;
 
@@ -304,7 +304,7 @@ impl Driver {
             Some(exit) if leaves(&exit) => (None, Some(exit)),
             exit => (exit, None),
         };
-        let mut left = self.book.attempt_left(task, step.now);
+        let mut left = self.book.attempt_left(task, step.moment());
         if left_behind.is_some_and(|exit| self.book.was_in_time(task, &exit)) {
             left = left.max(self.inner.attempts.limits.stop_grace);
         }
@@ -331,9 +331,10 @@ impl Driver {
     /// Goes on with the wait behind an attempt, and tells the machine if nothing is left of the attempt.
     fn rest_again(&mut self, step: &mut Step, task: u32, (attempt, wait): (u32, Duration)) {
         self.unsealed.insert(task);
-        let since = self.book.tasks.get(&task).map_or(step.now, |record| record.changed);
+        let record = self.book.tasks.get(&task);
+        let passes = record.map(|record| Moment { wall: record.changed.plus(wait), boot: record.due });
         // no longer than it ever was, should the wall clock have gone back
-        let left = since.plus(wait).since(step.now).min(wait);
+        let left = passes.map_or(wait, |passes| passes.since(step.moment()).min(wait));
         self.arm_in(Timer::Rest(task, attempt), left);
         if !self.book.attempts.contains_key(&task) {
             self.take_in(step, Fact::PutAway(task, attempt));

@@ -61,7 +61,7 @@ impl Driver {
             }
             Report::Started { task, attempt, at, handle, image } => {
                 self.book.attempt_started(step, (task, at), (handle, image));
-                self.arm_in(Timer::Attempt(task, attempt), self.book.attempt_left(task, step.now));
+                self.arm_in(Timer::Attempt(task, attempt), self.book.attempt_left(task, step.moment()));
                 self.take_in(step, Fact::Started(task, attempt));
             }
             Report::Refused { task, attempt, reason, recorded } => {

@@ -21,8 +21,8 @@ use gofer_storage::fake::{Defect, FakeDisk, FakeStorage, FaultPlan};
 use gofer_testkit::wait_for;
 use gofer_types::pipeline::{Action, QueuePolicy};
 use gofer_types::{
-    Actor, Condition, Namespace, Pipeline, PipelineId, PipelineRef, RunRecord, RunRef, SchedulerName, Task,
-    TaskId, TaskRunRecord, TaskState, Timestamp,
+    Actor, BootTime, Condition, Namespace, Pipeline, PipelineId, PipelineRef, RunRecord, RunRef,
+    SchedulerName, Task, TaskId, TaskRunRecord, TaskState, Timestamp,
 };
 use tempfile::TempDir;
 
@@ -32,6 +32,7 @@ pub struct TestClock {
     origin: tokio::time::Instant,
     jump: AtomicI64,
     sleeps: AtomicU64,
+    boots: AtomicU64,
 }
 
 impl TestClock {
@@ -44,12 +45,18 @@ impl TestClock {
             origin: tokio::time::Instant::now(),
             jump: AtomicI64::new(0),
             sleeps: AtomicU64::new(0),
+            boots: AtomicU64::new(1),
         })
     }
 
     /// How often somebody has begun to wait for a time.
     pub fn sleeps(&self) -> u64 {
         self.sleeps.load(Ordering::SeqCst)
+    }
+
+    /// The machine starts anew.
+    pub fn boot(&self) {
+        self.boots.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Moves the wall, and not the time that passes.
@@ -67,6 +74,10 @@ impl Clock for TestClock {
 
     fn monotonic(&self) -> Duration {
         self.origin.elapsed()
+    }
+
+    fn since_boot(&self) -> Option<BootTime> {
+        Some(BootTime::new(self.boots.load(Ordering::SeqCst), self.origin.elapsed()))
     }
 
     async fn sleep_until(&self, deadline: Duration) {

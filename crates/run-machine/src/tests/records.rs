@@ -49,6 +49,7 @@ impl Records {
             ended: None,
             exit_code: None,
             fan_out: None,
+            due: None,
         })
     }
 

@@ -130,6 +130,7 @@ fn put_task(tx: &mut Tx, run: &RunRecord, failed: bool) {
             ended: run.ended,
             exit_code: Some(code),
             fan_out: None,
+            due: None,
         },
     );
     let record = AttemptRecord {
@@ -147,6 +148,7 @@ fn put_task(tx: &mut Tx, run: &RunRecord, failed: bool) {
         removed: true,
         image: None,
         collected: true,
+        due: None,
     };
     tx.put_attempt(0, &record);
 }

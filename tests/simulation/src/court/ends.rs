@@ -6,13 +6,13 @@ use gofer_scheduler::TaskExit;
 use gofer_types::{AttemptRecord, Cause, RunRef, RunState, TaskRunRecord, TaskState};
 
 use super::starts::holds;
-use super::{Case, Change};
+use super::{Case, Change, Seen};
 use crate::world::clock::monotonic;
 
 /// How exactly a time limit is measured.
 const BREATH: Duration = Duration::from_millis(20);
 
-const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
 /// Judges the ends that a commit recorded.
 pub(super) fn judge(case: &mut Case, changes: &[Change], now: Duration) {
@@ -45,7 +45,7 @@ fn truth(case: &mut Case, run: &RunRef, new: &AttemptRecord, exit: &Cause) {
     let id = &new.id;
     let seen = case.witness.tasks.get(id);
     let really = seen.and_then(|seen| seen.exit.as_ref()).map(|exit: &TaskExit| exit.cause.clone());
-    let forgotten = seen.is_some_and(|seen| seen.ended.is_some() && seen.exit.is_none());
+    let forgotten = seen.is_some_and(Seen::is_forgotten);
     let by_us = case.ledger.runs.get(run).is_some_and(|view| view.record.cancel.is_some());
     let true_to_it = match exit {
         Cause::ExitCode(_) | Cause::Signal(_) | Cause::OutOfMemory => really.as_ref() == Some(exit),

@@ -20,7 +20,7 @@ use gofer_backend::Clock;
 use gofer_records::{Records, keys};
 use gofer_scheduler::TaskExit;
 use gofer_storage::fake::FakeStorage;
-use gofer_storage::{Batch, KeyRange, Storage};
+use gofer_storage::{Batch, KeyRange, Revision, Storage};
 use gofer_types::{AttemptId, RunRef, VersionNumber};
 
 pub(crate) use claims::rank;
@@ -45,10 +45,16 @@ pub struct Case {
     pub trace: Vec<String>,
     /// The newest life that took the state over.
     newest_life: u32,
+    /// The commit by which it did.
+    taken_over: Revision,
+    /// The newest life before the machine started anew.
+    before_boot: u32,
     /// When each attempt was first on disk, by monotonic time, and in which life.
     pub intended_at: BTreeMap<AttemptId, (std::time::Duration, u32)>,
     /// When each run began to run, and in which life.
     pub began_at: BTreeMap<RunRef, (std::time::Duration, u32)>,
+    /// Runs that another has passed while they waited: in which life, and which run.
+    overtaken: BTreeMap<RunRef, (u32, RunRef)>,
     /// When each attempt's end was committed, by monotonic time.
     pub ended_at: BTreeMap<AttemptId, (std::time::Duration, u32)>,
     /// The greatest run number of each pipeline.
@@ -136,27 +142,29 @@ impl Court {
     }
 
     /// A batch is on disk.
-    pub async fn committed(&self, life: u32, batch: &Batch) {
+    pub async fn committed(&self, (life, revision): (u32, Revision), batch: &Batch) {
         if batch.writes.is_empty() {
             return;
         }
         let two = self.case().two_at_once;
         if !two {
-            return self.take_in(Some(life), batch).await;
+            return self.take_in(Some((life, revision)), batch).await;
         }
         // whose answer comes first says nothing then: what is on the disk says it
         let disk = lock(&self.disk).clone();
         if let Some(disk) = disk {
-            self.case().own(Some(life), batch);
+            self.case().own((life, revision), batch);
             self.look(&disk).await;
         }
     }
 
-    async fn take_in(&self, life: Option<u32>, batch: &Batch) {
+    async fn take_in(&self, of: Option<(u32, Revision)>, batch: &Batch) {
         let now = self.clock.monotonic();
         let changes = {
             let mut case = self.case();
-            case.own(life, batch);
+            if let Some(of) = of {
+                case.own(of, batch);
+            }
             case.ledger.apply(batch)
         };
         self.learn_versions().await;
@@ -165,7 +173,7 @@ impl Court {
         progress::judge(&mut case, &changes, now);
         starts::judge(&mut case, &changes, now);
         ends::judge(&mut case, &changes, now);
-        case.tell(&changes, now, life);
+        case.tell(&changes, now, of.map(|(life, _)| life));
         let broken: Vec<String> = case.tally.broken[before..].to_vec();
         for one in broken {
             case.trace.push(format!("{:>10.3}s BROKEN {one}", now.as_secs_f64()));
@@ -268,19 +276,27 @@ impl Case {
         self.claims.output.insert(of, read);
     }
 
-    /// Whether what is left of something that began in that life is counted by a wall clock that jumped (ADR 0026).
+    /// The machine starts anew.
+    pub fn booted(&mut self) {
+        self.before_boot = self.newest_life;
+    }
+
+    /// Whether what is left of something that began in that life is counted by a wall clock that jumped: nothing else is left where
+    /// the machine has started anew since (ADR 0026).
     pub fn by_the_wall(&self, life: u32) -> bool {
-        self.wall_jumped && life < self.newest_life
+        self.wall_jumped && life <= self.before_boot
     }
 
     /// Looks at who commits.
-    fn own(&mut self, life: Option<u32>, batch: &Batch) {
-        let Some(life) = life else { return };
-        if batch.writes.iter().any(|write| *write.key() == keys::epoch()) {
-            self.newest_life = self.newest_life.max(life);
+    fn own(&mut self, (life, revision): (u32, Revision), batch: &Batch) {
+        let takes = batch.writes.iter().any(|write| *write.key() == keys::epoch());
+        if takes && life > self.newest_life {
+            (self.newest_life, self.taken_over) = (life, revision);
         }
-        let (newest, epoch) = (self.newest_life, life);
-        self.tally.holds(31, epoch >= newest, || format!("life {life} commits, and {newest} owns the state"));
+        let newest = self.newest_life;
+        // whose answer comes first says nothing of whose commit was first
+        let owns = life >= newest || revision < self.taken_over;
+        self.tally.holds(31, owns, || format!("life {life} commits, and {newest} owns the state"));
     }
 
     /// Writes down what changed.

@@ -102,14 +102,17 @@ fn admitted(case: &mut Case, new: &RunRecord, beside: &BTreeSet<RunRef>) {
         format!("{in_pipeline} of its pipeline, {in_namespace} of its namespace, {on_server} in all");
     let within = (own == 0 || in_pipeline <= own)
         && (new.parent.is_some() || (in_namespace <= each && on_server <= server));
-    let first = overtaken(case, new);
+    let passed = overtaken(case, new);
     let id = &new.id;
     case.tally.holds(32, within, || format!("{id} runs beside {counts}; parallelism {own}"));
-    case.tally.holds(33, first.is_none(), || format!("{id} overtakes {first:?}"));
+    let life = case.newest_life;
+    let by = case.overtaken.remove(id).filter(|(then, _)| *then == life);
+    case.tally.holds(33, by.is_none(), || format!("{by:?} has overtaken {id}"));
+    case.overtaken.extend(passed.map(|passed| (passed, (life, id.clone()))));
 }
 
 /// An earlier run of the same pipeline and priority that waits still, and that was asked for and acknowledged before this one
-/// was asked for.
+/// was asked for. It may be one that is being cancelled, and is not yet on disk as such: if it begins to run, it was not.
 fn overtaken(case: &Case, new: &RunRecord) -> Option<RunRef> {
     let (asked, _) = *case.claims.spans.get(&new.id)?;
     let earlier = |of: &RunRecord| {

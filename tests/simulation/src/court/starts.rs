@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use gofer_types::{AttemptId, AttemptRecord, Cause, Condition, Pipeline, RunRef, Task, TaskState};
 
-use super::{Case, Change, RunView};
+use super::ends::MINUTE;
+use super::{Case, Change, RunView, Seen};
+use crate::world::clock::monotonic;
 
 /// How exactly waits are measured: clocks are read at different moments of one step.
 const BREATH: Duration = Duration::from_millis(20);
@@ -53,7 +55,8 @@ fn base_of<'a>(config: &'a Pipeline, new: &AttemptRecord) -> Option<&'a Task> {
 
 /// An attempt is recorded for the first time.
 fn intended(case: &mut Case, (run, place): (&RunRef, u32), new: &AttemptRecord, now: Duration) {
-    let Case { ledger, tally, witness, ended_at, limits, damaged, wall_jumped, newest_life, .. } = case;
+    let (wall_jumped, before_boot) = (case.wall_jumped, case.before_boot);
+    let Case { ledger, tally, witness, ended_at, limits, damaged, .. } = case;
     let Some(view) = ledger.runs.get(run) else { return };
     let Some(config) = ledger.config(&view.record) else { return };
     let Some(task) = base_of(config, new) else { return };
@@ -72,13 +75,11 @@ fn intended(case: &mut Case, (run, place): (&RunRef, u32), new: &AttemptRecord, 
         tally.holds(16, over, || format!("{id}: attempt {number} begins before the one before is over"));
         tally.holds(21, over, || format!("{id}: attempt {number} begins beside the one before"));
         let rest = task.retry.as_ref().map_or(Duration::ZERO, |retry| retry.backoff.get());
-        let (ended, life) = before.and_then(|before| ended_at.get(&before.id)).copied().unwrap_or((now, 0));
-        let by_the_wall = *wall_jumped && life < *newest_life;
-        let waited = now.saturating_sub(ended);
-        // an end that was seen late counts from when it was
-        let long_enough = by_the_wall
-            || waited + BREATH >= rest
-            || before.is_some_and(|before| late(before, witness, now, rest));
+        let (committed, life) = before.and_then(|one| ended_at.get(&one.id)).copied().unwrap_or((now, 0));
+        // it counts from the end itself; once the wall has jumped its times say nothing, and a commit took a minute at most
+        let ended = before.and_then(|before| before.ended).filter(|_| !wall_jumped).map(monotonic);
+        let waited = now.saturating_sub(ended.unwrap_or_else(|| committed.saturating_sub(MINUTE)));
+        let long_enough = (wall_jumped && life <= before_boot) || waited + BREATH >= rest;
         tally.holds(38, long_enough, || {
             format!("{id}: attempt {number} begins {waited:?} behind the last, not {rest:?}")
         });
@@ -94,12 +95,6 @@ fn intended(case: &mut Case, (run, place): (&RunRef, u32), new: &AttemptRecord, 
             .count();
         tally.holds(32, open <= limits.2, || format!("{open} tasks run at once, {} may", limits.2));
     }
-}
-
-/// Whether the attempt before really ended so long ago that the wait was over when the server learnt of it.
-fn late(before: &AttemptRecord, witness: &super::Witness, now: Duration, rest: Duration) -> bool {
-    let ended = witness.tasks.get(&before.id).and_then(|seen| seen.ended);
-    ended.is_some_and(|ended| now.saturating_sub(ended) + BREATH >= rest)
 }
 
 /// Whether an attempt is over: it was seen to end, it never began, or it is recorded as lost.
@@ -131,8 +126,9 @@ pub(super) fn holds(condition: Condition, state: TaskState) -> bool {
 
 /// Something began at the scheduler.
 pub(super) fn began(case: &mut Case, id: &AttemptId, now: Duration) {
-    let again = case.witness.tasks.contains_key(id);
-    case.tally.holds(15, !again, || format!("{id} begins twice"));
+    // what the scheduler forgot before anybody knew of it cannot be told from what never began
+    let once = case.witness.tasks.get(id).is_none_or(Seen::is_forgotten);
+    case.tally.holds(15, once, || format!("{id} begins twice"));
     let task = case.ledger.runs.values().flat_map(|view| view.attempts.values()).find(|one| one.id == *id);
     let Some(task) = task.map(|one| one.task.clone()) else {
         case.witness.began(id, now);

@@ -23,6 +23,13 @@ pub struct Seen {
     pub lost: (u64, bool),
 }
 
+impl Seen {
+    /// Whether the backend does not know how it ended, and has nothing of it any more.
+    pub fn is_forgotten(&self) -> bool {
+        self.ended.is_some() && self.exit.is_none()
+    }
+}
+
 /// Everything that was seen.
 #[derive(Debug, Default)]
 pub struct Witness {

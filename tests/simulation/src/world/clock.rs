@@ -1,12 +1,12 @@
 //! Virtual time: the runtime's paused clock, and a wall that jumps.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use gofer_backend::Clock;
-use gofer_types::Timestamp;
+use gofer_types::{BootTime, Timestamp};
 
 /// What the wall shows in the beginning, in microseconds.
 const BEGINNING: i64 = 1_800_000_000_000_000;
@@ -22,6 +22,7 @@ pub fn monotonic(at: Timestamp) -> Duration {
 pub struct SimClock {
     origin: tokio::time::Instant,
     jump: AtomicI64,
+    boots: AtomicU64,
 }
 
 impl SimClock {
@@ -32,7 +33,16 @@ impl SimClock {
         reason = "this is the clock: time is paused and belongs to the history"
     )]
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { origin: tokio::time::Instant::now(), jump: AtomicI64::new(0) })
+        Arc::new(Self {
+            origin: tokio::time::Instant::now(),
+            jump: AtomicI64::new(0),
+            boots: AtomicU64::new(1),
+        })
+    }
+
+    /// The machine starts anew: its own clock begins again, and says so.
+    pub fn boot(&self) {
+        self.boots.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Moves the wall, and not the time that passes.
@@ -50,6 +60,10 @@ impl Clock for SimClock {
 
     fn monotonic(&self) -> Duration {
         self.origin.elapsed()
+    }
+
+    fn since_boot(&self) -> Option<BootTime> {
+        Some(BootTime::new(self.boots.load(Ordering::SeqCst), self.origin.elapsed()))
     }
 
     async fn sleep_until(&self, deadline: Duration) {

@@ -109,7 +109,8 @@ impl Scheduler for SimScheduler {
         self.fail(faults.start_refused, "start refused", id)?;
         self.court.asked_to_start(id);
         let started = self.inner.start(id, spec).await;
-        if self.inner.inspect(id).await.is_ok() && self.court.is_new(id) {
+        let begins = matches!(&started, Ok(Started { outcome: StartOutcome::Created, .. }));
+        if begins || (self.court.is_new(id) && self.inner.inspect(id).await.is_ok()) {
             self.witness(id);
         }
         let started = started?;

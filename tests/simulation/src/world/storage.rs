@@ -78,7 +78,7 @@ impl SimStorage {
             self.life.fails();
         }
         let revision = revision?;
-        self.court.committed(self.life.number, &batch).await;
+        self.court.committed((self.life.number, revision), &batch).await;
         if dies.is_some() {
             self.weather.struck("death between a commit and its answer");
             self.life.end();

@@ -296,8 +296,46 @@ async fn a_jump_of_the_wall_clock_moves_no_backoff() {
     }
 }
 
-/// A wall clock that has gone back over a restart makes no limit longer than it ever was, counted from the restart. (One that has
-/// gone forward cannot be told from a server that was away.)
+/// A limit goes on behind a restart by the clock of the machine, wherever the wall was moved in between.
+#[tokio::test(start_paused = true)]
+async fn a_jump_of_the_wall_clock_over_a_restart_moves_no_limit() {
+    for of in BOTH {
+        for jump in [86_400, -86_400] {
+            let world = World::new();
+            let engine = world.open().await;
+            let (run, from) = begun(&world, &engine, under(of, POLITE)).await;
+            pass(&world, 30).await;
+            world.crash(engine).await;
+            world.clock.jump(jump);
+            let engine = world.open().await;
+            let record = end(&engine, &run).await;
+            is_within(world.clock.monotonic() - from, (LIMIT, LIMIT + SOON), &format!("{of:?} {jump}"));
+            ended_by_limit(&engine, &record, of, "over a restart").await;
+        }
+    }
+}
+
+/// The same of the waits between attempts.
+#[tokio::test(start_paused = true)]
+async fn a_jump_of_the_wall_clock_over_a_restart_moves_no_backoff() {
+    for jump in [86_400, -86_400] {
+        let world = World::new();
+        let engine = world.open().await;
+        let flaky = retried(task("t", "before=2,exit=1", &[]), retry(2, &["failed"]));
+        let run = start(&engine, &register(&engine, pipeline("p", vec![flaky])).await).await;
+        until_resting(&engine, &run, "t").await;
+        let from = world.clock.monotonic();
+        pass(&world, 5).await;
+        world.crash(engine).await;
+        world.clock.jump(jump);
+        let engine = world.open().await;
+        end(&engine, &run).await;
+        is_within(world.clock.monotonic() - from, (10, 10 + SOON), &format!("{jump}"));
+    }
+}
+
+/// Across a boot of the machine nothing is left but the wall clock. One that has gone back makes no limit longer than it ever was,
+/// counted from the restart. (One that has gone forward cannot be told from a server that was away.)
 #[tokio::test(start_paused = true)]
 async fn a_wall_clock_that_went_back_over_a_restart_prolongs_no_limit_beyond_its_length() {
     for of in BOTH {
@@ -306,11 +344,12 @@ async fn a_wall_clock_that_went_back_over_a_restart_prolongs_no_limit_beyond_its
         let (run, _) = begun(&world, &engine, under(of, POLITE)).await;
         pass(&world, 30).await;
         world.crash(engine).await;
+        world.clock.boot();
         world.clock.jump(-86_400);
         let engine = world.open().await;
         let from = world.clock.monotonic();
         let record = end(&engine, &run).await;
-        is_within(world.clock.monotonic() - from, (LIMIT - 30, LIMIT + SOON), "went back");
+        is_within(world.clock.monotonic() - from, (LIMIT, LIMIT + SOON), "went back");
         ended_by_limit(&engine, &record, of, "went back").await;
     }
 }
@@ -373,9 +412,13 @@ async fn the_grace_is_five_minutes_where_the_operator_says_nothing_else() {
 }
 
 /// A limit counts from the start, also if nobody could record the start: the disk was full, or the server died right behind it.
+/// Wherever the wall clock was moved meanwhile.
 #[tokio::test(start_paused = true)]
 async fn a_limit_counts_from_a_start_that_was_recorded_late() {
-    for crash in [false, true] {
+    for (crash, jump) in
+        [false, true].into_iter().flat_map(|crash| [0, 86_400, -86_400].map(|jump| (crash, jump)))
+    {
+        let what = format!("crash {crash}, jump {jump}");
         let world = World::new();
         let mut engine = world.open().await;
         let limited = Task { timeout: Some(Span::from_secs(3_600)), ..task("t", "witness=w,hang", &[]) };
@@ -387,8 +430,10 @@ async fn a_limit_counts_from_a_start_that_was_recorded_late() {
             if world.backend.witnesses("w") == 1 { Ok(()) } else { Err("not yet") }
         })
         .await;
-        pass(&world, 1_800).await;
-        assert_eq!(state_of(&engine, &run, "t").await.state, TaskState::Pending, "{crash}");
+        pass(&world, 900).await;
+        world.clock.jump(jump);
+        pass(&world, 900).await;
+        assert_eq!(state_of(&engine, &run, "t").await.state, TaskState::Pending, "{what}");
         if crash {
             world.crash(engine).await;
             world.disk.set_capacity(None);
@@ -397,11 +442,11 @@ async fn a_limit_counts_from_a_start_that_was_recorded_late() {
         world.disk.set_capacity(None);
         end(&engine, &run).await;
         let took = (world.clock.monotonic() - from).as_secs();
-        assert!((3_600..3_660).contains(&took), "{crash}: {took}");
-        assert_eq!(state_of(&engine, &run, "t").await.state, TaskState::TimedOut, "{crash}");
+        assert!((3_600..3_660).contains(&took), "{what}: {took}");
+        assert_eq!(state_of(&engine, &run, "t").await.state, TaskState::TimedOut, "{what}");
         let (_, attempts) = engine.get_task_run(&run.task(task_id("t"))).await.unwrap();
         let began = attempts[0].started.unwrap().since(attempts[0].created);
-        assert!(began < Duration::from_secs(60), "{crash}: {began:?}");
+        assert!(began < Duration::from_secs(60), "{what}: {began:?}");
         assert_eq!(world.backend.witnesses("w"), 1);
     }
 }
