@@ -65,6 +65,8 @@ pub struct Case {
     read_in: BTreeMap<(RunRef, String), u32>,
     /// What each attempt is of.
     pub names: BTreeMap<AttemptId, (RunRef, u32, u32)>,
+    /// Attempts of which a start had an effect that nobody was told.
+    pub untold: BTreeSet<AttemptId>,
     /// Attempts that ran when a process died.
     pub lived_through: BTreeSet<AttemptId>,
     /// The limits on what runs at once: runs of the server, of a namespace, tasks.
@@ -199,6 +201,12 @@ impl Court {
         let known = self.case().names.contains_key(id);
         self.holds(17, known, || format!("{id} is asked for, and is not on disk"));
         self.note(format_args!("scheduler: start {id}"));
+    }
+
+    /// A start of this has had its effect, and the answer is lost.
+    pub fn untold(&self, id: &AttemptId) {
+        self.note(format_args!("scheduler: nobody is told of the start of {id}"));
+        self.case().untold.insert(id.clone());
     }
 
     /// Whether this was not seen to begin yet.

@@ -56,7 +56,7 @@ fn base_of<'a>(config: &'a Pipeline, new: &AttemptRecord) -> Option<&'a Task> {
 /// An attempt is recorded for the first time.
 fn intended(case: &mut Case, (run, place): (&RunRef, u32), new: &AttemptRecord, now: Duration) {
     let (wall_jumped, before_boot) = (case.wall_jumped, case.before_boot);
-    let Case { ledger, tally, witness, ended_at, limits, damaged, .. } = case;
+    let Case { ledger, tally, witness, ended_at, limits, damaged, untold, .. } = case;
     let Some(view) = ledger.runs.get(run) else { return };
     let Some(config) = ledger.config(&view.record) else { return };
     let Some(task) = base_of(config, new) else { return };
@@ -73,7 +73,9 @@ fn intended(case: &mut Case, (run, place): (&RunRef, u32), new: &AttemptRecord, 
         let before = view.attempts.get(&(place, number - 1));
         let over = before.is_some_and(|before| is_over(before, witness));
         tally.holds(16, over, || format!("{id}: attempt {number} begins before the one before is over"));
-        tally.holds(21, over, || format!("{id}: attempt {number} begins beside the one before"));
+        if before.is_some_and(|before| untold.contains(&before.id)) {
+            tally.holds(21, over, || format!("{id}: attempt {number} begins beside the one before"));
+        }
         let rest = task.retry.as_ref().map_or(Duration::ZERO, |retry| retry.backoff.get());
         let (committed, life) = before.and_then(|one| ended_at.get(&one.id)).copied().unwrap_or((now, 0));
         // it counts from the end itself; once the wall has jumped its times say nothing, and a commit took a minute at most
@@ -129,6 +131,9 @@ pub(super) fn began(case: &mut Case, id: &AttemptId, now: Duration) {
     // what the scheduler forgot before anybody knew of it cannot be told from what never began
     let once = case.witness.tasks.get(id).is_none_or(Seen::is_forgotten);
     case.tally.holds(15, once, || format!("{id} begins twice"));
+    if case.untold.contains(id) {
+        case.tally.holds(21, once, || format!("{id} begins again, and nobody was told of the first time"));
+    }
     let task = case.ledger.runs.values().flat_map(|view| view.attempts.values()).find(|one| one.id == *id);
     let Some(task) = task.map(|one| one.task.clone()) else {
         case.witness.began(id, now);

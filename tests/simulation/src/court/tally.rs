@@ -29,7 +29,7 @@ pub const LAWS: [(u8, &str); 48] = [
     (18, "what ran at a crash goes on as the same attempt, and its end is told truly"),
     (19, "in the end nothing is left at the scheduler"),
     (20, "no two attempts have one name"),
-    (21, "behind a start of unknown outcome nothing is started under another name"),
+    (21, "behind a start of unknown outcome nothing is started again, nor under another name"),
     (22, "every acknowledged run is there"),
     (23, "one idempotency key stands for one run"),
     (25, "a damaged record sets its run aside and nothing else"),

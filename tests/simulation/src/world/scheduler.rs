@@ -39,6 +39,9 @@ fn unavailable(what: &str) -> BackendError {
     BackendError::new(ErrorKind::Unavailable, what.to_owned()).retry(RetryAdvice::Later { after: None })
 }
 
+/// A start of which nobody is told.
+const UNSEEN: &str = "start took effect unseen";
+
 impl SimScheduler {
     async fn pause(&self, span: Duration) {
         let clock = &self.weather.clock;
@@ -118,9 +121,11 @@ impl Scheduler for SimScheduler {
             self.weather.struck("start found what runs");
         }
         self.hang("start hangs behind its effect", id).await;
-        self.life.ensure()?;
-        self.fail(faults.start_ambiguous, "start took effect unseen", id)?;
-        Ok(started)
+        let told = self.life.ensure().and_then(|()| self.fail(faults.start_ambiguous, UNSEEN, id));
+        if told.is_err() {
+            self.court.untold(id);
+        }
+        told.map(|()| started)
     }
 
     async fn inspect(&self, id: &AttemptId) -> Result<TaskStatus> {
