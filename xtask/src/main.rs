@@ -24,7 +24,7 @@ Usage: cargo xtask COMMAND [ARGS]
 
   dev [ARGS]             build gofer and run `gofer dev examples/hello ARGS`
   check [PART]...        everything that needs no test run; no PART means all of them
-  test [FILTER]          build gofer, then all tests, and without a FILTER the simulation, too
+  test [FILTER]          build gofer, then all tests, and without a FILTER the simulation and the crash suites
   ci                     check, then test: what CI runs
   sim [ARGS]             build the simulation and run it; --seed N replays a history, --minimise shortens one, --help tells all
   soak --minutes N       the simulation and the crash suites with new seeds, for so long
