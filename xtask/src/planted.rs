@@ -13,6 +13,10 @@ use crate::process::{cargo, root, run};
 /// The most histories in which the simulation looks for a bug: as many as stand between a change and the main branch.
 const SEEDS: &str = "20000";
 
+/// The packages of the programs, and their names.
+const SIMULATION: (&str, &str) = ("gofer-tests-simulation", "gofer-sim");
+const CRASH: (&str, &str) = ("gofer-tests-crash", "gofer-crash");
+
 /// The suites, the quickest first.
 const QUICKEST: [&str; 4] = ["model", "tests", "simulation", "crash"];
 
@@ -34,7 +38,7 @@ pub(crate) fn judge(args: &[String]) -> Result<(), String> {
     let mut escaped = Vec::new();
     for bug in &bugs {
         tree.plant(bug)?;
-        let missed = tree.missed(bug, !all.is_empty());
+        let missed = tree.missed(bug, !all.is_empty())?;
         if all.is_empty() && missed.len() == bug.suites.len() || !all.is_empty() && !missed.is_empty() {
             escaped.push(bug.name.clone());
         }
@@ -116,10 +120,10 @@ impl Copy {
     }
 
     /// The suites that do not find a bug. Without `all` those behind the first that does are not asked.
-    fn missed<'a>(&self, bug: &'a Bug, all: bool) -> Vec<&'a str> {
+    fn missed<'a>(&self, bug: &'a Bug, all: bool) -> Result<Vec<&'a str>, String> {
         let mut missed = Vec::new();
         for suite in &bug.suites {
-            let found = self.complaint(suite, bug);
+            let found = self.complaint(suite, bug)?;
             println!("{:<40} {suite:<11} {}", bug.name, found.as_deref().unwrap_or("NOT FOUND"));
             match found {
                 Some(_) if !all => break,
@@ -127,46 +131,50 @@ impl Copy {
                 None => missed.push(suite.as_str()),
             }
         }
-        missed
+        Ok(missed)
     }
 
     /// What complains of the bug first in a suite.
-    fn complaint(&self, suite: &str, bug: &Bug) -> Option<String> {
+    fn complaint(&self, suite: &str, bug: &Bug) -> Result<Option<String>, String> {
         match suite {
             "model" => self.failing_test(&["gofer-run-machine".to_owned()]),
             "tests" => self.failing_test(&bug.packages),
-            "simulation" => {
-                let said = self.said(self.program(
-                    "gofer-tests-simulation",
-                    "gofer-sim",
-                    &["--first", "--seeds", SEEDS],
-                ));
-                said.lines().find(|line| line.starts_with("seed ")).map(str::to_owned)
-            }
-            _ => {
-                self.said(self.cargo(&["build", "--profile", "sim", "--package", "gofer"]));
-                let mut crash = self.program("gofer-tests-crash", "gofer-crash", &[]);
-                crash.env("GOFER_TEST_BIN", self.target.join("sim").join("gofer"));
-                let said = self.said(crash);
-                said.lines().find(|line| line.contains("VIOLATION")).map(str::to_owned)
-            }
+            "simulation" => self.violation(SIMULATION, &["--first", "--seeds", SEEDS], "seed "),
+            _ => self.violation(CRASH, &["--seed", "1"], "VIOLATION"),
         }
     }
 
-    /// The first test of these packages that fails.
-    fn failing_test(&self, packages: &[String]) -> Option<String> {
-        let mut command = self.cargo(&["test", "--no-fail-fast"]);
-        packages.iter().for_each(|package| _ = command.args(["--package", package]));
-        let said = self.said(command);
-        let failed = said.lines().find(|line| line.starts_with("test ") && line.ends_with("FAILED"))?;
-        failed.split_whitespace().nth(1).map(|name| format!("{} {name}", packages.join(" ")))
+    /// The first line of a program that tells of a violation.
+    fn violation(
+        &self,
+        (package, name): (&str, &str),
+        args: &[&str],
+        sign: &str,
+    ) -> Result<Option<String>, String> {
+        let mut build =
+            self.cargo(&["build", "--quiet", "--profile", "sim", "--package", package, "--bin", name]);
+        if (package, name) == CRASH {
+            build.args(["--package", "gofer", "--bin", "gofer"]);
+        }
+        run(build)?;
+        let built = self.target.join("sim");
+        let mut program = Command::new(built.join(name));
+        program.args(args).env("GOFER_TEST_BIN", built.join("gofer"));
+        let said = self.said(program);
+        Ok(said.lines().find(|line| line.contains(sign)).map(str::to_owned))
     }
 
-    fn program(&self, package: &str, name: &str, args: &[&str]) -> Command {
-        let mut command =
-            self.cargo(&["run", "--quiet", "--profile", "sim", "--package", package, "--bin", name, "--"]);
-        command.args(args);
-        command
+    /// The first test of these packages that fails.
+    fn failing_test(&self, packages: &[String]) -> Result<Option<String>, String> {
+        let with = |mut command: Command| {
+            packages.iter().for_each(|package| _ = command.args(["--package", package]));
+            command
+        };
+        run(with(self.cargo(&["test", "--quiet", "--no-run"])))?;
+        let said = self.said(with(self.cargo(&["test", "--no-fail-fast"])));
+        let failed = said.lines().find(|line| line.starts_with("test ") && line.ends_with("FAILED"));
+        let name = failed.and_then(|line| line.split_whitespace().nth(1));
+        Ok(name.map(|name| format!("{} {name}", packages.join(" "))))
     }
 
     fn cargo(&self, args: &[&str]) -> Command {

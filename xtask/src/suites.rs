@@ -89,7 +89,7 @@ pub(crate) fn soak(args: &[String]) -> Result<(), String> {
     let from = format!("{seed}000000");
     let mut parts = vec![
         perform("simulation", command("gofer-sim", &["--from", &from, "--minutes", &minutes])),
-        perform("crash", command("gofer-crash", &["--minutes", &minutes])),
+        perform("crash", command("gofer-crash", &["--minutes", &minutes, "--skip-missing"])),
     ];
     let end = now() + Duration::from_secs(60 * third);
     for seed in seed.. {

@@ -266,7 +266,7 @@ impl Attempt {
     }
 
     async fn runs(&self, handle: String, image: Option<String>) -> Begun {
-        let at = self.context.clock.now();
+        let at = self.context.clock.moment();
         self.tell(Report::Started { task: self.place, attempt: self.number, at, handle, image }).await;
         Begun::Runs
     }

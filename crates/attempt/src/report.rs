@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use gofer_scheduler::TaskExit;
-use gofer_types::{AttemptId, ImageState, TaskRef, Timestamp};
+use gofer_types::{AttemptId, ImageState, Moment, TaskRef};
 use tokio::sync::oneshot;
 
 /// Something that happened to an attempt. Each names the place of the task and the number of the attempt.
@@ -17,7 +17,7 @@ pub enum Report {
         /// The number of the attempt.
         attempt: u32,
         /// When it said so.
-        at: Timestamp,
+        at: Moment,
         /// What the scheduler calls it.
         handle: String,
         /// The digest of the image that it runs, where that is known.

@@ -18,6 +18,7 @@ use gofer_types::{
 };
 use gofer_versions::Version;
 
+use crate::limits::ran_for;
 use crate::step::{Effect, Step};
 
 /// The records of one run.
@@ -108,15 +109,6 @@ impl Book {
         let actor = self.actor(&cause);
         let kind = EventKind::Run { run: self.run.id.clone(), version: self.run.version, state, cause };
         step.event(actor, kind);
-    }
-
-    /// The time limit of the run, if it has one.
-    pub fn run_timeout(&self) -> Option<Duration> {
-        let own = self.version.record.config.timeout.map(gofer_types::Span::get);
-        match (own, self.max_run_timeout) {
-            (Some(own), Some(max)) => Some(own.min(max)),
-            (own, max) => own.or(max),
-        }
     }
 
     /// Who brought about what has this cause.
@@ -247,70 +239,19 @@ impl Book {
         step.effects.push(Effect::Start(task));
     }
 
-    /// The time limit of the run as it was when the run began: settings may have changed since.
-    pub fn run_limit(&self) -> Duration {
-        match (self.run.started, self.run.deadline) {
-            (Some(from), Some(deadline)) => deadline.since(from),
-            _ => self.run_timeout().unwrap_or_default(),
-        }
-    }
-
-    /// What is left of the time limit of the run, if it has one; no more than there ever was, should the wall clock have gone back.
-    pub fn run_left(&self, now: Moment) -> Option<Duration> {
-        self.run.passes().map(|passes| passes.since(now).min(self.run_limit()))
-    }
-
-    /// The time limit of the task's attempt, as it was when the attempt was recorded.
-    pub fn attempt_limit(&self, task: u32) -> Duration {
-        let recorded = self.attempts.get(&task).and_then(|attempt| {
-            let from = attempt.started.unwrap_or(attempt.created);
-            attempt.deadline.map(|deadline| deadline.since(from))
-        });
-        recorded.unwrap_or_else(|| self.version.plan.group_of(task).timeout)
-    }
-
-    /// What is left of the time limit of the task's attempt; no more than there ever was, should the wall clock have gone back.
-    pub fn attempt_left(&self, task: u32, now: Moment) -> Duration {
-        let limit = self.attempt_limit(task);
-        let passes = self.attempts.get(&task).and_then(AttemptRecord::passes);
-        passes.map_or(limit, |passes| passes.since(now).min(limit))
-    }
-
-    /// Whether nobody has said yet that the attempt runs.
-    pub fn awaits_start(&self, task: u32, number: u32) -> bool {
-        let attempt = self.attempts.get(&task);
-        attempt.is_some_and(|attempt| attempt.number == number && attempt.started.is_none())
-    }
-
-    /// Whether the scheduler says that the attempt ended before its time limit passed.
-    pub fn was_in_time(&self, task: u32, exit: &TaskExit) -> bool {
-        let deadline = self.attempts.get(&task).and_then(|attempt| attempt.deadline);
-        exit.at.zip(deadline).is_some_and(|(at, deadline)| at < deadline)
-    }
-
-    /// Since when a task that is under way is to end.
-    pub fn asked_to_end(&self, task: u32) -> Option<Timestamp> {
-        match self.tasks.get(&task)?.cause {
-            Cause::Deadline(_) => self.attempts.get(&task)?.deadline,
-            Cause::RunDeadline(_) => self.run.deadline,
-            Cause::Cancelled(_) => self.run.cancel.as_ref().map(|cancel| cancel.at),
-            _ => None,
-        }
-    }
-
     /// Records that an attempt runs, since that time: its limit counts from there, however late that is recorded.
     pub fn attempt_started(
         &mut self,
         step: &mut Step,
-        (task, at): (u32, Timestamp),
+        (task, at): (u32, Moment),
         (handle, image): (String, Option<String>),
     ) {
         let limit = self.attempt_limit(task);
         let Some(attempt) = self.attempts.get_mut(&task) else { return };
         if attempt.started.is_none() {
-            let left = limit.saturating_sub(ran_for(attempt, at, (step.moment(), limit)));
+            let left = limit.saturating_sub(ran_for(attempt, at, (step.shown(), limit)));
             attempt.due = step.boot.map(|now| now.plus(left));
-            let at = at.min(step.now).max(attempt.created);
+            let at = at.wall.min(step.now).max(attempt.created);
             attempt.started = Some(at);
             attempt.deadline = Some(at.plus(limit));
         }
@@ -409,22 +350,8 @@ impl Book {
     }
 }
 
-/// For how long an attempt has run that began at that time of the wall. If the wall was moved since it was asked for, that time may be
-/// from before or from behind: it is the one of which what the machine's clock has measured since leaves room.
-fn ran_for(attempt: &AttemptRecord, at: Timestamp, (now, limit): (Moment, Duration)) -> Duration {
-    let by_wall = now.wall.since(at.max(attempt.created));
-    let asked = attempt.due.zip(now.boot).and_then(|(due, now)| now.plus(limit).since(due));
-    let waited = at.since(attempt.created);
-    match asked {
-        None => by_wall,
-        Some(asked) if at >= attempt.created && waited <= asked => asked - waited,
-        Some(asked) if by_wall <= asked => by_wall,
-        Some(_) => Duration::ZERO,
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use gofer_types::pipeline::{Action, QueuePolicy};
     use gofer_types::{
         Namespace, Pipeline, PipelineId, PipelineRef, RunNumber, SchedulerName, Task, TaskId, VersionNumber,
@@ -452,7 +379,7 @@ mod tests {
         }
     }
 
-    fn book() -> Book {
+    pub(crate) fn book() -> Book {
         let pipeline = PipelineRef { namespace: Namespace::default_name(), pipeline: config().id };
         let record = VersionRecord {
             pipeline: pipeline.clone(),
@@ -466,7 +393,7 @@ mod tests {
         Book::new(RunRecord::new(pipeline.run(RunNumber(1)), Timestamp::default()), version)
     }
 
-    fn attempt(book: &Book, place: u32) -> AttemptRecord {
+    pub(crate) fn attempt(book: &Book, place: u32) -> AttemptRecord {
         AttemptRecord {
             id: AttemptId::from_u128(u128::from(place)),
             task: book.run.id.task(TaskId::new("t").unwrap()),
@@ -484,27 +411,6 @@ mod tests {
             collected: false,
             due: None,
         }
-    }
-
-    #[test]
-    fn what_has_run_is_measured_by_the_machine_wherever_the_wall_was_moved() {
-        const DAY: i64 = 86_400;
-        let wall = |secs: i64| Timestamp::from_micros((1_000_000 + secs) * 1_000_000);
-        let boot = |secs: u64| Some(gofer_types::BootTime::new(1, Duration::from_secs(secs)));
-        let limit = Duration::from_secs(60);
-        // asked for at 100, with its limit; begun 2 s later; told 5 s later
-        let asked = AttemptRecord { created: wall(0), due: boot(160), ..attempt(&book(), 0) };
-        let now = |jump: i64| (Moment { wall: wall(5 + jump), boot: boot(105) }, limit);
-        let ran = |at: i64, jump: i64| ran_for(&asked, wall(at), now(jump)).as_secs();
-        assert_eq!([ran(2, 0), ran(2, DAY), ran(2, -DAY)], [3, 3, 3], "moved behind the start");
-        assert_eq!(ran(2 + DAY, DAY), 3, "moved before it");
-        assert_eq!(
-            ran(2 - DAY, -DAY),
-            0,
-            "moved back before it: no more is known than that it is not older than asked for"
-        );
-        let unknown = AttemptRecord { due: None, ..asked.clone() };
-        assert_eq!(ran_for(&unknown, wall(2), now(0)).as_secs(), 3, "without a clock of the machine");
     }
 
     #[test]

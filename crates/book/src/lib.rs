@@ -4,6 +4,7 @@
 //! committed whole before any of its effects is performed, and that is the business of whoever drives the run.
 
 mod book;
+mod limits;
 mod step;
 mod timers;
 mod veil;

@@ -43,6 +43,8 @@ pub enum Effect {
 pub struct Step {
     /// The time of what is recorded next; never before what was recorded before.
     pub now: Timestamp,
+    /// What the wall shows then; it may have gone back.
+    pub(crate) wall: Timestamp,
     /// What the machine's clock shows then.
     pub(crate) boot: Option<BootTime>,
     /// The monotonic reading of the same moment: the wall may jump before the step is durable.
@@ -72,19 +74,24 @@ pub struct Step {
 }
 
 impl Step {
-    /// A step at that time, and at that monotonic reading.
-    pub fn at((now, read): (Moment, Duration)) -> Self {
-        Self::default().later((now, read))
+    /// A step that records that time, as the clocks show that moment, at that monotonic reading.
+    pub fn at(times: (Timestamp, Moment, Duration)) -> Self {
+        Self::default().later(times)
     }
 
     /// The same step, going on at a later time.
-    pub fn later(self, (now, read): (Moment, Duration)) -> Self {
-        Self { now: now.wall, boot: now.boot, read, ..self }
+    pub fn later(self, (now, shown, read): (Timestamp, Moment, Duration)) -> Self {
+        Self { now, wall: shown.wall, boot: shown.boot, read, ..self }
     }
 
     /// The moment of what is recorded next.
     pub fn moment(&self) -> Moment {
         Moment { wall: self.now, boot: self.boot }
+    }
+
+    /// The same moment as the clocks show it.
+    pub fn shown(&self) -> Moment {
+        Moment { wall: self.wall, boot: self.boot }
     }
 
     /// Whether nothing is to be written.

@@ -64,3 +64,17 @@ impl Clock for SystemClock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_processes_of_one_boot_read_one_clock() {
+        let (before, behind) = (SystemClock::new().since_boot(), SystemClock::new().since_boot());
+        let (before, behind) = (before.expect("Linux tells its boot"), behind.expect("Linux tells its boot"));
+        let passed = behind.since(before).expect("it is the same boot");
+        assert!(passed < Duration::from_secs(60), "{passed:?}");
+        assert_eq!(before.since(behind), Some(Duration::ZERO));
+    }
+}

@@ -14,7 +14,7 @@ use crate::pipeline::Pipeline;
 use crate::refs::{PipelineRef, RunNumber, RunRef, TaskRef, VersionNumber};
 use crate::state::{Condition, RunState, TaskState};
 use crate::task_set::TaskSet;
-use crate::time::{BootTime, Moment, Timestamp};
+use crate::time::{BootTime, Timestamp};
 
 /// A namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -292,12 +292,6 @@ impl RunRecord {
             due: None,
         }
     }
-
-    /// When its time limit passes, on both clocks.
-    #[must_use]
-    pub fn passes(&self) -> Option<Moment> {
-        self.deadline.map(|wall| Moment { wall, boot: self.due })
-    }
 }
 
 /// Something was deleted.
@@ -391,12 +385,4 @@ pub struct AttemptRecord {
     pub collected: bool,
     /// The reading of the machine's clock at the deadline.
     pub due: Option<BootTime>,
-}
-
-impl AttemptRecord {
-    /// When its time limit passes, on both clocks.
-    #[must_use]
-    pub fn passes(&self) -> Option<Moment> {
-        self.deadline.map(|wall| Moment { wall, boot: self.due })
-    }
 }

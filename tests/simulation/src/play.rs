@@ -163,6 +163,7 @@ impl Play {
             let (server, namespace) = setting.running_runs;
             case.limits = (many(server), many(namespace), many(setting.running_tasks));
             case.log_limit = setting.log_bytes;
+            case.pauses = self.plan.steps.iter().any(|step| matches!(step.act, Act::Pause(_)));
             case.deletes = setting.keep.0 > 0 || setting.keep.1 > 0;
         }
         self.world.weather.hold_back(true);
@@ -381,6 +382,7 @@ impl Play {
         self.world.weather.calm_down();
         self.world.log_disk.set_full(false);
         self.world.court.note("everything is well from here on");
+        self.world.court.case().healed = Some(self.world.clock.monotonic());
         self.dies = None;
         self.kill(false, 0);
         for _ in 0..STARTS {

@@ -305,7 +305,7 @@ impl Driver {
             exit => (exit, None),
         };
         let mut left = self.book.attempt_left(task, step.moment());
-        if left_behind.is_some_and(|exit| self.book.was_in_time(task, &exit)) {
+        if left_behind.is_some_and(|exit| self.book.was_in_time(task, &exit, step.shown())) {
             left = left.max(self.inner.attempts.limits.stop_grace);
         }
         self.arm_in(Timer::Attempt(task, attempt), left);
@@ -323,7 +323,8 @@ impl Driver {
         let Some(record) = record.filter(|_| !is_given_files) else { return };
         if let Some((TaskStatus::Running { .. }, created)) = statuses.get(&record.id) {
             // what it is called is told when it is followed
-            self.book.attempt_started(step, (task, *created), (String::new(), None));
+            let at = Moment { wall: *created, boot: None };
+            self.book.attempt_started(step, (task, at), (String::new(), None));
             self.take_in(step, Fact::Started(task, attempt));
         }
     }

@@ -81,7 +81,7 @@ impl Driver {
             Report::Ended { task, attempt, exit, unreached, recorded } => {
                 let exit = TaskExit { cause: veiled_cause(&self.book.run, exit.cause), ..exit };
                 let cause = exit.cause.clone();
-                let fact = if unreached && self.book.was_in_time(task, &exit) {
+                let fact = if unreached && self.book.was_in_time(task, &exit, step.shown()) {
                     Fact::EndedInTime(task, attempt, cause)
                 } else {
                     Fact::Ended(task, attempt, cause)

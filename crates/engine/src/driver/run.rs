@@ -11,7 +11,7 @@ use gofer_journal::{Haste, Refusal};
 use gofer_records::{IdempotencyRecord, RecordError};
 use gofer_run_machine::{Decision, Fact, RunMachine};
 use gofer_types::record::{CancelRequest, FanOut};
-use gofer_types::{Actor, AttemptId, Moment, RunRecord, RunRef, TaskRunRecord, Timestamp};
+use gofer_types::{Actor, AttemptId, RunRecord, RunRef, TaskRunRecord, Timestamp};
 use gofer_versions::{Asked, Version};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -183,7 +183,7 @@ impl Driver {
             }
             let fresh = self.step();
             let (mut step, until) = match news.take() {
-                Some((step, until)) => (step.later((fresh.moment(), fresh.read)), until),
+                Some((step, until)) => (step.later((fresh.now, fresh.shown(), fresh.read)), until),
                 None => (fresh, self.inner.clock.monotonic().saturating_add(COMPANY)),
             };
             self.take_backlog(&mut step);
@@ -205,9 +205,9 @@ impl Driver {
 
     /// A step now; never before the one before it.
     pub(super) fn step(&mut self) -> Step {
-        let now = self.inner.clock.moment();
-        self.latest = self.latest.max(now.wall);
-        Step::at((Moment { wall: self.latest, ..now }, self.inner.clock.monotonic()))
+        let shown = self.inner.clock.moment();
+        self.latest = self.latest.max(shown.wall);
+        Step::at((self.latest, shown, self.inner.clock.monotonic()))
     }
 
     fn take_backlog(&mut self, step: &mut Step) {

@@ -26,6 +26,9 @@ pub(super) fn judge(case: &mut Case, changes: &[Change], now: Duration) {
                 }
             }
             Change::Task(run, place, old, new) => {
+                if let (Cause::Deadline(_), Some(last)) = (&new.cause, new.attempts.last()) {
+                    case.over_at.entry(last.clone()).or_insert(now);
+                }
                 let ends = new.state.is_terminal() && old.as_ref().is_none_or(|old| !old.state.is_terminal());
                 if ends {
                     follows(case, (run, *place), new);
@@ -134,8 +137,8 @@ fn skipped(case: &mut Case, run: &RunRef, new: &TaskRunRecord) {
     case.tally.holds(4, broken || other, || format!("{id} is skipped: {cause:?}"));
 }
 
-/// No time limit ends a task before its time. That of an attempt counts from when it was decided on, that of a run from when it
-/// was let in: the times that are recorded, since a commit may take long.
+/// No time limit ends a task before its time. That of an attempt counts from when it began, or was decided on, that of a run from when
+/// it was let in: the times that are recorded, since a commit may take long.
 fn in_time(case: &mut Case, run: &RunRef, new: &TaskRunRecord, now: Duration) {
     let Some(view) = case.ledger.runs.get(run) else { return };
     let last = new.attempts.last();
@@ -151,12 +154,15 @@ fn in_time(case: &mut Case, run: &RunRef, new: &TaskRunRecord, now: Duration) {
         _ => return,
     };
     let (Some(decided), Some((committed, life))) = (decided, committed.copied()) else { return };
-    let seen = last.and_then(|last| case.witness.tasks.get(last)).and_then(|seen| seen.asked_to_stop);
-    // what an attempt was stopped for may have been its own limit
-    let asked = seen.filter(|_| matches!(new.cause, Cause::Deadline(_)));
+    // what an attempt was stopped for may have been its own limit, which counts from when it really began if that was told in time
+    let own = matches!(new.cause, Cause::Deadline(_));
+    let seen = last.and_then(|last| case.witness.tasks.get(last)).filter(|_| own);
+    let told = last.and_then(|last| Some(case.told_at.get(last)? < case.over_at.get(last)?));
+    let began = seen.filter(|_| told == Some(true));
     // once the wall has jumped its times say nothing about spans; a commit took a minute at most
-    let since = if case.wall_jumped { committed.saturating_sub(MINUTE) } else { monotonic(decided) };
-    let had = asked.unwrap_or(now).saturating_sub(since);
+    let decided = if case.wall_jumped { committed.saturating_sub(MINUTE) } else { monotonic(decided) };
+    let since = began.map_or(decided, |seen| seen.began);
+    let had = seen.and_then(|seen| seen.asked_to_stop).unwrap_or(now).saturating_sub(since);
     let late = had + BREATH >= limit || case.by_the_wall(life);
     let id = &new.id;
     case.tally.holds(37, late, || format!("{id} had {had:?} of {limit:?} before it was ended"));

@@ -1,12 +1,15 @@
 //! The laws about the whole, when everything is well again and the time that this may take is over.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use gofer_proto::v1;
 use gofer_types::{AttemptId, Cause, RunRef, RunState, TaskState};
 
 use super::claims::Read;
+use super::starts::base_of;
 use super::{Case, EXPLAINED, RunView, Seen};
+use crate::world::TASK_LIMIT;
 
 /// What the server says when the history is over.
 #[derive(Debug, Default)]
@@ -28,6 +31,7 @@ pub struct Answers {
 /// Judges the history as a whole.
 pub fn judge(case: &mut Case, answers: &Answers) {
     ended(case, answers);
+    overstayed(case);
     acknowledged(case);
     told(case, answers);
     counts(case, answers);
@@ -54,6 +58,34 @@ fn ended(case: &mut Case, answers: &Answers) {
     let (first, last) = (answers.events.first(), answers.events.last());
     let said = answers.status.last_event;
     tally.holds(29, dense && whole, || format!("events {first:?} to {last:?} of {said}, dense {dense}"));
+}
+
+/// How late a limit may be obeyed once all is well.
+const LATE: Duration = Duration::from_secs(10);
+
+/// Nothing runs for longer than it may, however often the server was killed meanwhile: the limit counts from when it was on disk that
+/// the attempt runs, or else from when it really began; and what was over when all became well is ended then.
+fn overstayed(case: &mut Case) {
+    let Some(healed) = case.healed else { return };
+    let all = case.ledger.runs.values().filter(|view| !case.damaged.contains(&view.record.id));
+    let mut found = Vec::new();
+    for (view, attempt) in all.flat_map(|view| view.attempts.values().map(move |attempt| (view, attempt))) {
+        let Some(seen) = case.witness.tasks.get(&attempt.id) else { continue };
+        let Some(task) = case.ledger.config(&view.record).and_then(|config| base_of(config, attempt)) else {
+            continue;
+        };
+        let life = case.intended_at.get(&attempt.id).map_or(0, |(_, life)| *life);
+        let limit = task.timeout.map_or(Duration::from_secs(TASK_LIMIT), gofer_types::Span::get);
+        let from = case.told_at.get(&attempt.id).copied().unwrap_or(seen.began);
+        let until = seen.asked_to_stop.into_iter().chain(seen.ended).min().unwrap_or(Duration::MAX);
+        let most = (from + limit).max(healed) + LATE;
+        if !case.by_the_wall(life) {
+            found.push((attempt.id.clone(), until <= most, (seen.began, until, most)));
+        }
+    }
+    for (id, holds, times) in found {
+        case.tally.holds(37, holds, || format!("{id} began, was to end, and had to: {times:?}"));
+    }
 }
 
 /// What clients were promised is there.
@@ -167,10 +199,11 @@ fn one_output(case: &mut Case, attempt: &gofer_types::AttemptRecord, read: &[&Re
     let (task, number) = (&attempt.task, attempt.number);
     let told: u64 = gaps.iter().flatten().sum();
     let unknown = gaps.iter().any(Option::is_none);
-    let accounted = part && (missing == 0 || unknown || told >= missing);
+    // nobody knows what one that was forgotten had printed
+    let accounted = part && (missing == 0 || unknown || told >= missing || seen.again);
     let what = || format!("{task} attempt {number}: {missing} bytes are missing, gaps {gaps:?}, part {part}");
     case.tally.holds(51, accounted, what);
-    let lost_by_backend = seen.lost != (0, false) || seen.exit.is_none() || is_lost(seen);
+    let lost_by_backend = seen.again || seen.lost != (0, false) || seen.exit.is_none() || is_lost(seen);
     if !case.logs_disturbed && !lost_by_backend && gaps.is_empty() {
         case.tally
             .holds(50, same, || format!("{task} attempt {number}: {missing} bytes are missing, and no gap"));

@@ -7,7 +7,7 @@ use gofer_records::codec::decode;
 use gofer_records::keys::{self, family};
 use gofer_storage::{Batch, Write};
 use gofer_types::{
-    AttemptRecord, Event, Pipeline, PipelineRecord, PipelineRef, RunRecord, RunRef, TaskRunRecord,
+    AttemptId, AttemptRecord, Event, Pipeline, PipelineRecord, PipelineRef, RunRecord, RunRef, TaskRunRecord,
 };
 
 /// A run with what belongs to it.
@@ -62,6 +62,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// An attempt by its name.
+    pub fn attempt(&self, id: &AttemptId) -> Option<&AttemptRecord> {
+        self.runs.values().flat_map(|view| view.attempts.values()).find(|one| one.id == *id)
+    }
+
     /// Takes a batch in, and answers what it changed.
     pub fn apply(&mut self, batch: &Batch) -> Vec<Change> {
         self.commits += 1;

@@ -55,6 +55,14 @@ pub struct Case {
     pub began_at: BTreeMap<RunRef, (std::time::Duration, u32)>,
     /// Runs that another has passed while they waited: in which life, and which run.
     overtaken: BTreeMap<RunRef, (u32, RunRef)>,
+    /// When it was on disk that an attempt runs.
+    told_at: BTreeMap<AttemptId, std::time::Duration>,
+    /// When it was on disk that the time of an attempt is over.
+    over_at: BTreeMap<AttemptId, std::time::Duration>,
+    /// Since when all is well.
+    pub healed: Option<std::time::Duration>,
+    /// Whether the process may stand still.
+    pub pauses: bool,
     /// When each attempt's end was committed, by monotonic time.
     pub ended_at: BTreeMap<AttemptId, (std::time::Duration, u32)>,
     /// The greatest run number of each pipeline.

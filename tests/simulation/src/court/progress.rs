@@ -108,13 +108,13 @@ fn admitted(case: &mut Case, new: &RunRecord, beside: &BTreeSet<RunRef>) {
     let life = case.newest_life;
     let by = case.overtaken.remove(id).filter(|(then, _)| *then == life);
     case.tally.holds(33, by.is_none(), || format!("{by:?} has overtaken {id}"));
-    case.overtaken.extend(passed.map(|passed| (passed, (life, id.clone()))));
+    case.overtaken.extend(passed.into_iter().map(|passed| (passed, (life, id.clone()))));
 }
 
-/// An earlier run of the same pipeline and priority that waits still, and that was asked for and acknowledged before this one
-/// was asked for. It may be one that is being cancelled, and is not yet on disk as such: if it begins to run, it was not.
-fn overtaken(case: &Case, new: &RunRecord) -> Option<RunRef> {
-    let (asked, _) = *case.claims.spans.get(&new.id)?;
+/// Earlier runs of the same pipeline and priority that wait still, and that were asked for and acknowledged before this one
+/// was asked for. One of them may be being cancelled, and not on disk as such yet: if it begins to run, it was not.
+fn overtaken(case: &Case, new: &RunRecord) -> Vec<RunRef> {
+    let Some((asked, _)) = case.claims.spans.get(&new.id) else { return Vec::new() };
     let earlier = |of: &RunRecord| {
         of.id.pipeline == new.id.pipeline
             && of.id.run < new.id.run
@@ -123,9 +123,10 @@ fn overtaken(case: &Case, new: &RunRecord) -> Option<RunRef> {
             && of.parent.is_some() == new.parent.is_some()
             && of.cancel.is_none()
             && !case.damaged.contains(&of.id)
-            && case.claims.spans.get(&of.id).is_some_and(|(_, acknowledged)| *acknowledged < asked)
+            && case.claims.spans.get(&of.id).is_some_and(|(_, acknowledged)| acknowledged < asked)
     };
-    case.ledger.runs.values().map(|view| &view.record).find(|of| earlier(of)).map(|of| of.id.clone())
+    let all = case.ledger.runs.values().map(|view| &view.record);
+    all.filter(|of| earlier(of)).map(|of| of.id.clone()).collect()
 }
 
 fn task(case: &mut Case, old: Option<&TaskRunRecord>, new: &TaskRunRecord) {

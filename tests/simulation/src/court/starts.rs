@@ -5,7 +5,7 @@ use std::time::Duration;
 use gofer_types::{AttemptId, AttemptRecord, Cause, Condition, Pipeline, RunRef, Task, TaskState};
 
 use super::ends::MINUTE;
-use super::{Case, Change, RunView, Seen};
+use super::{Case, Change, RunView};
 use crate::world::clock::monotonic;
 
 /// How exactly waits are measured: clocks are read at different moments of one step.
@@ -28,6 +28,9 @@ pub(super) fn judge(case: &mut Case, changes: &[Change], now: Duration) {
                 wanted(case, run, new);
             }
         }
+        if new.started.is_some() && old.as_ref().is_none_or(|old| old.started.is_none()) {
+            case.told_at.insert(new.id.clone(), now);
+        }
         if new.exit.is_some() && old.as_ref().is_none_or(|old| old.exit.is_none()) {
             case.ended_at.insert(new.id.clone(), (now, case.newest_life));
         }
@@ -49,13 +52,13 @@ fn wanted(case: &mut Case, run: &RunRef, new: &AttemptRecord) {
     tally.holds(35, cleans, || format!("{} begins behind a cancel", new.task));
 }
 
-fn base_of<'a>(config: &'a Pipeline, new: &AttemptRecord) -> Option<&'a Task> {
+pub(super) fn base_of<'a>(config: &'a Pipeline, new: &AttemptRecord) -> Option<&'a Task> {
     config.tasks.iter().find(|task| task.id.as_str() == new.task.task.base())
 }
 
 /// An attempt is recorded for the first time.
 fn intended(case: &mut Case, (run, place): (&RunRef, u32), new: &AttemptRecord, now: Duration) {
-    let (wall_jumped, before_boot) = (case.wall_jumped, case.before_boot);
+    let (wall_jumped, before_boot, pauses) = (case.wall_jumped, case.before_boot, case.pauses);
     let Case { ledger, tally, witness, ended_at, limits, damaged, untold, .. } = case;
     let Some(view) = ledger.runs.get(run) else { return };
     let Some(config) = ledger.config(&view.record) else { return };
@@ -78,8 +81,11 @@ fn intended(case: &mut Case, (run, place): (&RunRef, u32), new: &AttemptRecord, 
         }
         let rest = task.retry.as_ref().map_or(Duration::ZERO, |retry| retry.backoff.get());
         let (committed, life) = before.and_then(|one| ended_at.get(&one.id)).copied().unwrap_or((now, 0));
-        // it counts from the end itself; once the wall has jumped its times say nothing, and a commit took a minute at most
-        let ended = before.and_then(|before| before.ended).filter(|_| !wall_jumped).map(monotonic);
+        // it counts from the end itself, which is seen late where the process stands still: then its times have to do; once the
+        // wall has jumped these say nothing either, and a commit took a minute at most
+        let seen = before.and_then(|before| witness.tasks.get(&before.id)).filter(|_| !pauses);
+        let told = before.and_then(|before| before.ended).filter(|_| !wall_jumped).map(monotonic);
+        let ended = seen.and_then(|seen| seen.ended).or(told);
         let waited = now.saturating_sub(ended.unwrap_or_else(|| committed.saturating_sub(MINUTE)));
         let long_enough = (wall_jumped && life <= before_boot) || waited + BREATH >= rest;
         tally.holds(38, long_enough, || {
@@ -129,13 +135,13 @@ pub(super) fn holds(condition: Condition, state: TaskState) -> bool {
 /// Something began at the scheduler.
 pub(super) fn began(case: &mut Case, id: &AttemptId, now: Duration) {
     // what the scheduler forgot before anybody knew of it cannot be told from what never began
-    let once = case.witness.tasks.get(id).is_none_or(Seen::is_forgotten);
+    let known = case.ledger.attempt(id).is_some_and(|attempt| attempt.started.is_some());
+    let once = case.witness.tasks.get(id).is_none_or(|seen| seen.is_forgotten() && !known);
     case.tally.holds(15, once, || format!("{id} begins twice"));
     if case.untold.contains(id) {
         case.tally.holds(21, once, || format!("{id} begins again, and nobody was told of the first time"));
     }
-    let task = case.ledger.runs.values().flat_map(|view| view.attempts.values()).find(|one| one.id == *id);
-    let Some(task) = task.map(|one| one.task.clone()) else {
+    let Some(task) = case.ledger.attempt(id).map(|one| one.task.clone()) else {
         case.witness.began(id, now);
         return;
     };

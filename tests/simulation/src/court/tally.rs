@@ -44,7 +44,7 @@ pub const LAWS: [(u8, &str); 48] = [
     (34, "no run waits for ever while there is room for it"),
     (35, "behind an acknowledged cancel nothing new is started but what cleans up"),
     (36, "a cancel that comes behind the end says so"),
-    (37, "a time limit ends nothing before its time"),
+    (37, "a time limit ends nothing before its time, and everything soon behind it"),
     (38, "there are no more attempts than allowed, and no shorter waits between them"),
     (39, "a disabled pipeline starts no run"),
     (49, "output that was read once is read again, the same"),

@@ -19,6 +19,8 @@ pub struct Seen {
     pub asked_to_stop: Option<Duration>,
     /// What it printed, by stream.
     pub printed: BTreeMap<&'static str, Vec<u8>>,
+    /// Whether it was forgotten, and began again.
+    pub again: bool,
     /// How many bytes the backend says that it lost, and whether it lost an unknown number.
     pub lost: (u64, bool),
 }
@@ -48,14 +50,11 @@ pub fn stream_name(stream: StreamKind) -> &'static str {
 impl Witness {
     /// A task has begun.
     pub fn began(&mut self, id: &AttemptId, now: Duration) {
-        let seen = Seen {
-            began: now,
-            ended: None,
-            exit: None,
-            asked_to_stop: None,
-            printed: BTreeMap::new(),
-            lost: (0, false),
-        };
+        // of one that was forgotten and begins again, what it printed first may be stored
+        let before = self.tasks.remove(id);
+        let again = before.is_some();
+        let (printed, lost) = before.map(|before| (before.printed, before.lost)).unwrap_or_default();
+        let seen = Seen { began: now, ended: None, exit: None, asked_to_stop: None, printed, again, lost };
         self.tasks.insert(id.clone(), seen);
     }
 
