@@ -6,6 +6,7 @@
 use std::fmt;
 use std::fs::OpenOptions;
 use std::ops::{Bound, ControlFlow};
+use std::os::unix::fs::MetadataExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -68,7 +69,8 @@ impl Redb {
     /// Opens the file, and sees whether all of it is what was written: behind an end in order redb itself does not look, and later
     /// takes every page at its word. A file that makes redb panic is damaged, too.
     fn open_verified(&self) -> Result<Database> {
-        let size = std::fs::metadata(self.dir.join(FILE)).map_or(0, |data| data.len());
+        // what is on the disk of it: redb makes the file longer than it needs
+        let size = std::fs::metadata(self.dir.join(FILE)).map_or(0, |data| data.blocks() * 512);
         let open = || {
             let mut database = self.open_file()?;
             if size <= self.tuning.verify_up_to && !database.check_integrity().map_err(understood)? {

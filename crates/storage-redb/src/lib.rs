@@ -16,7 +16,8 @@
 //!
 //! So opening after a crash under load walks the tree: it verifies every page and finds the free ones, 0.6 s for a million rows.
 //! When no commit has come for [`Config::settle_after`], one more commit in two phases records the free pages (redb's quick
-//! repair), and redb does the same when it is closed. Opening after a crash when idle, or after a clean stop, walks nothing.
+//! repair), and redb does the same when it is closed. Opening after a crash when idle, or after a clean stop, need not walk then; a
+//! file of up to [`Config::verify_up_to`] is verified all the same (ADR 0027).
 //!
 //! It owns the files `data.redb`, `LOCK` and `FORMAT` of its directory and nothing else. It must not interpret rows.
 
