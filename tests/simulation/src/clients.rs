@@ -291,6 +291,9 @@ impl Visitor {
         if case.claims.output_deleted.contains(&run) || case.deletes {
             return;
         }
+        if follow {
+            case.claims.followed.push((run.clone(), read.clone()));
+        }
         for (task, entries) in read {
             case.remember_output((run.clone(), task), entries);
         }

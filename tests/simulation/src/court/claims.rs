@@ -30,6 +30,8 @@ pub struct Claims {
     pub told: BTreeMap<RunRef, RunState>,
     /// The output that was read last, by run and task.
     pub output: BTreeMap<(RunRef, String), Vec<Read>>,
+    /// The output of whole runs that somebody followed to its end.
+    pub followed: Vec<(RunRef, BTreeMap<String, Vec<Read>>)>,
     /// The runs whose output somebody wanted deleted.
     pub output_deleted: std::collections::BTreeSet<RunRef>,
     /// The objects that were acknowledged, by scope and key; `None` while it is not known what is there.

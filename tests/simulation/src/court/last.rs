@@ -36,6 +36,7 @@ pub fn judge(case: &mut Case, answers: &Answers) {
     told(case, answers);
     counts(case, answers);
     output(case, answers);
+    followed(case, answers);
     explained(case, answers);
 }
 
@@ -169,6 +170,22 @@ fn output(case: &mut Case, answers: &Answers) {
         let own = |entry: &&Read| entry.attempt == attempt.number || full(entry);
         let read: Vec<&Read> = read.iter().filter(own).collect();
         one_output(case, &attempt, &read, &seen);
+    }
+}
+
+/// Who followed the output of a run to its end was given all of it.
+fn followed(case: &mut Case, answers: &Answers) {
+    for (run, told) in std::mem::take(&mut case.claims.followed) {
+        let Some(view) = case.ledger.runs.get(&run) else { continue };
+        if case.deletes || !readable(case, &run, view) {
+            continue;
+        }
+        let all = answers.output.iter().filter(|((of, _), _)| *of == run);
+        let short: Vec<_> = all
+            .map(|((_, task), read)| (task.clone(), told.get(task).map_or(0, Vec::len), read.len()))
+            .filter(|(_, told, read)| told < read)
+            .collect();
+        case.tally.holds(51, short.is_empty(), || format!("a follower of {run} was told less: {short:?}"));
     }
 }
 

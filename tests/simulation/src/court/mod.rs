@@ -59,6 +59,8 @@ pub struct Case {
     told_at: BTreeMap<AttemptId, std::time::Duration>,
     /// When it was on disk that the time of an attempt is over.
     over_at: BTreeMap<AttemptId, std::time::Duration>,
+    /// The attempts of which an event says that they run.
+    said_to_run: BTreeSet<AttemptId>,
     /// Since when all is well.
     pub healed: Option<std::time::Duration>,
     /// Whether the process may stand still.

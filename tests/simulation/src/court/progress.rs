@@ -154,6 +154,9 @@ fn events(case: &mut Case, changes: &[Change]) {
         let seq = event.seq;
         case.tally.holds(29, seq == expected, || format!("event {seq} comes behind {}", expected - 1));
         case.ledger.newest_event = seq;
+        if let EventKind::Task { state: TaskState::Running, attempt: Some(attempt), .. } = &event.kind {
+            case.said_to_run.insert(attempt.clone());
+        }
         match &event.kind {
             EventKind::Run { run, state, .. } => told.insert((run.to_string(), state.to_string())),
             EventKind::Task { task, state, .. } => told.insert((task.to_string(), state.to_string())),
@@ -161,6 +164,13 @@ fn events(case: &mut Case, changes: &[Change]) {
         };
     }
     for change in changes {
+        if let Change::Attempt(_, _, _, new) = change
+            && new.exit.is_some()
+            && new.started.is_some()
+        {
+            let said = case.said_to_run.contains(&new.id);
+            case.tally.holds(29, said, || format!("{} has run, and no event says so", new.id));
+        }
         let (subject, state, changed) = match change {
             Change::Run(old, new) => {
                 let changed = old.as_ref().is_none_or(|old| old.state != new.state);

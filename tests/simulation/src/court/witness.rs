@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gofer_scheduler::{StreamKind, TaskExit};
-use gofer_types::AttemptId;
+use gofer_types::{AttemptId, Cause};
 
 /// One task at the scheduler.
 #[derive(Debug, Clone)]
@@ -26,9 +26,10 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Whether the backend does not know how it ended, and has nothing of it any more.
+    /// Whether the backend does not know how it ended.
     pub fn is_forgotten(&self) -> bool {
-        self.ended.is_some() && self.exit.is_none()
+        let known = self.exit.as_ref().is_some_and(|exit| !matches!(exit.cause, Cause::Lost(_)));
+        self.ended.is_some() && !known
     }
 }
 
