@@ -92,7 +92,9 @@ impl Copy {
     fn make() -> Result<Self, String> {
         let place = root().join("target").join("planted");
         let copy = Self { tree: place.join("tree"), target: place.join("target") };
-        if !copy.tree.join("Cargo.toml").exists() {
+        let manifest = copy.tree.join("Cargo.toml");
+        let is_there = manifest.try_exists();
+        if !is_there.map_err(|error| format!("{}: {error}", manifest.display()))? {
             std::fs::create_dir_all(&place).map_err(|error| format!("{}: {error}", place.display()))?;
             let mut clone = Command::new("git");
             clone.args(["clone", "--quiet", "--shared"]).arg(root()).arg(&copy.tree);

@@ -53,6 +53,13 @@ impl Book {
         passes.map_or(limit, |passes| passes.since(now).min(limit))
     }
 
+    /// What is left of the wait behind an attempt of a task; no longer than it ever was, should the wall clock have gone back.
+    pub fn rest_left(&self, task: u32, wait: Duration, now: Moment) -> Duration {
+        let record = self.tasks.get(&task);
+        let passes = record.map(|record| Moment { wall: record.changed.plus(wait), boot: record.due });
+        passes.map_or(wait, |passes| passes.since(now).min(wait))
+    }
+
     /// Whether nobody has said yet that the attempt runs.
     pub fn awaits_start(&self, task: u32, number: u32) -> bool {
         let attempt = self.attempts.get(&task);

@@ -332,10 +332,7 @@ impl Driver {
     /// Goes on with the wait behind an attempt, and tells the machine if nothing is left of the attempt.
     fn rest_again(&mut self, step: &mut Step, task: u32, (attempt, wait): (u32, Duration)) {
         self.unsealed.insert(task);
-        let record = self.book.tasks.get(&task);
-        let passes = record.map(|record| Moment { wall: record.changed.plus(wait), boot: record.due });
-        // no longer than it ever was, should the wall clock have gone back
-        let left = passes.map_or(wait, |passes| passes.since(step.moment()).min(wait));
+        let left = self.book.rest_left(task, wait, step.moment());
         self.arm_in(Timer::Rest(task, attempt), left);
         if !self.book.attempts.contains_key(&task) {
             self.take_in(step, Fact::PutAway(task, attempt));
