@@ -54,7 +54,7 @@ fn run(plan: Plan, tally: Tally) -> LocalBoxFuture<'static, ()> {
     async move {
         let points = plan.times(POINTS);
         tally.floor(STRUCK, points);
-        tally.floor(STOPPED, points / 2);
+        tally.floor(STOPPED, points / 4);
         let mut server = off(|| ServerBox::builder().config(CONFIG).start());
         let (witness, order) = order(&server, &SHAPE, 1);
         register(&connect(server.addr()).await, &SHAPE.file()).await;

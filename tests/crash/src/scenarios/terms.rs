@@ -42,7 +42,7 @@ fn run(plan: Plan, tally: Tally) -> LocalBoxFuture<'static, ()> {
     async move {
         let episodes = plan.times(EPISODES);
         [ONCE, TWICE].into_iter().for_each(|what| tally.floor(what, episodes / 3));
-        tally.floor(STARTING, episodes / 6);
+        tally.floor(STARTING, episodes / 10);
         tally.floor(GOES_ON, episodes);
         let mut dice = plan.dice();
         let mut server = off(|| ServerBox::builder().config(KEEP_ALL).start());
