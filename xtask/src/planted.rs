@@ -142,7 +142,7 @@ impl Copy {
             "model" => self.failing_test(&["gofer-run-machine".to_owned()]),
             "tests" => self.failing_test(&bug.packages),
             "simulation" => self.violation(SIMULATION, &["--first", "--seeds", SEEDS], "seed "),
-            _ => self.violation(CRASH, &["--seed", "1"], "VIOLATION"),
+            _ => self.violation(CRASH, &["--seed", "1"], "violated:"),
         }
     }
 
@@ -161,7 +161,7 @@ impl Copy {
         run(build)?;
         let built = self.target.join("sim");
         let mut program = Command::new(built.join(name));
-        program.args(args).env("GOFER_TEST_BIN", built.join("gofer"));
+        program.current_dir(&self.tree).args(args).env("GOFER_TEST_BIN", built.join("gofer"));
         let said = self.said(program);
         Ok(said.lines().find(|line| line.contains(sign)).map(str::to_owned))
     }

@@ -249,8 +249,8 @@ impl Book {
         let limit = self.attempt_limit(task);
         let Some(attempt) = self.attempts.get_mut(&task) else { return };
         if attempt.started.is_none() {
-            let left = limit.saturating_sub(ran_for(attempt, at, (step.shown(), limit)));
-            attempt.due = step.boot.map(|now| now.plus(left));
+            let ran = ran_for(attempt, at, (step.shown(), limit));
+            attempt.due = step.boot.map(|now| now.minus(ran).plus(limit));
             let at = at.wall.min(step.now).max(attempt.created);
             attempt.started = Some(at);
             attempt.deadline = Some(at.plus(limit));

@@ -10,8 +10,8 @@ use gofer_types::{AttemptRecord, BootTime, Cause, Moment, Timestamp};
 
 use crate::book::Book;
 
-/// How far the wall clock and the machine's may drift apart while a task runs before somebody has moved the wall.
-const DRIFT: Duration = Duration::from_secs(1);
+/// How far a time that a scheduler tells may be off before somebody has moved the wall: engines tell whole seconds.
+const DRIFT: Duration = Duration::from_secs(2);
 
 impl Book {
     /// The time limit of the run, if it has one.
@@ -105,14 +105,13 @@ fn was_moved(attempt: &AttemptRecord, (now, limit): (Moment, Duration)) -> bool 
 /// attempt was asked for, that time is from before or from behind: of the two accounts for which the machine has measured enough since,
 /// the shorter one counts, and without any it has just begun. Too late is better than too early.
 pub(crate) fn ran_for(attempt: &AttemptRecord, at: Moment, (now, limit): (Moment, Duration)) -> Duration {
-    let by_wall = now.wall.since(at.wall.max(attempt.created));
-    let asked = measured(attempt, (now, limit));
-    match (asked, at.boot) {
-        (None, _) | (_, Some(_)) => now.since(Moment { wall: at.wall.max(attempt.created), ..at }),
-        (Some(_), None) if at.wall < attempt.created => Duration::ZERO,
+    let began = at.wall.max(attempt.created);
+    match (measured(attempt, (now, limit)), at.boot) {
+        (None, _) | (_, Some(_)) => now.since(Moment { wall: began, ..at }),
+        (Some(_), None) if at.wall.plus(DRIFT) < attempt.created => Duration::ZERO,
         (Some(asked), None) => {
-            let by_then = asked.checked_sub(at.wall.since(attempt.created));
-            let by_now = Some(by_wall).filter(|ran| *ran <= asked && at.wall <= now.wall);
+            let by_then = asked.checked_sub(began.since(attempt.created));
+            let by_now = Some(now.wall.since(began)).filter(|ran| *ran <= asked && began <= now.wall);
             by_then.into_iter().chain(by_now).min().unwrap_or_default()
         }
     }
@@ -122,6 +121,7 @@ pub(crate) fn ran_for(attempt: &AttemptRecord, at: Moment, (now, limit): (Moment
 mod tests {
     use super::*;
     use crate::book::tests::{attempt, book};
+    use crate::step::Step;
 
     const DAY: i64 = 86_400;
     const LIMIT: Duration = Duration::from_secs(60);
@@ -160,9 +160,29 @@ mod tests {
         assert_eq!([ran(2, 0), ran(2, DAY)], [3, 3], "moved behind the start");
         assert_eq!(ran(2 + DAY, DAY), 3, "moved before it");
         assert_eq!([ran(2, -DAY), ran(2 - DAY, -DAY)], [3, 0], "moved back behind it, and before it");
+        let whole_seconds =
+            Moment { wall: Timestamp::from_micros(wall(0).as_micros() - 700_000), boot: None };
+        assert_eq!(
+            ran_for(&asked(), whole_seconds, later(0)).as_secs(),
+            5,
+            "an engine that tells whole seconds"
+        );
         let unknown = AttemptRecord { due: None, ..asked() };
         let at = Moment { wall: wall(2), boot: None };
         assert_eq!(ran_for(&unknown, at, later(0)).as_secs(), 3, "without a clock of the machine");
+    }
+
+    #[test]
+    fn an_attempt_that_was_late_when_it_was_heard_of_is_late_and_nobody_has_moved_the_wall() {
+        let mut book = book();
+        book.attempts.insert(0, asked());
+        // heard of 90 s behind the asking, 30 s behind the limit
+        let now = Moment { wall: wall(90), boot: boot(190) };
+        let mut step = Step::at((wall(90), now, Duration::ZERO));
+        book.attempt_started(&mut step, (0, Moment { wall: wall(0), boot: None }), (String::new(), None));
+        assert_eq!(book.attempt_left(0, step.moment()), Duration::ZERO);
+        let exit = TaskExit { cause: Cause::ExitCode(0), at: Some(wall(91)) };
+        assert!(!book.was_in_time(0, &exit, Moment { wall: wall(91), boot: boot(191) }));
     }
 
     #[test]

@@ -71,6 +71,13 @@ impl BootTime {
         Self { micros: self.micros.saturating_add(span), ..self }
     }
 
+    /// This reading moved into the past; that of the boot if there was nothing before.
+    #[must_use]
+    pub fn minus(self, span: Duration) -> Self {
+        let span = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        Self { micros: self.micros.saturating_sub(span), ..self }
+    }
+
     /// The span since an earlier reading, zero if that is the later one; `None` if it is of another boot.
     #[must_use]
     pub fn since(self, earlier: Self) -> Option<Duration> {
