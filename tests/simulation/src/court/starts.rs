@@ -134,8 +134,10 @@ pub(super) fn holds(condition: Condition, state: TaskState) -> bool {
 
 /// Something began at the scheduler.
 pub(super) fn began(case: &mut Case, id: &AttemptId, now: Duration) {
-    // what the scheduler forgot before anybody knew of it cannot be told from what never began
-    let known = case.ledger.attempt(id).is_some_and(|attempt| attempt.started.is_some());
+    // what the scheduler forgot before anybody knew of it cannot be told from what never began; nor does a server that was taken
+    // over from know what its successor has seen
+    let seen = case.ledger.attempt(id).is_some_and(|attempt| attempt.started.is_some());
+    let known = seen && !case.two_at_once;
     let once = case.witness.tasks.get(id).is_none_or(|seen| seen.is_forgotten() && !known);
     case.tally.holds(15, once, || format!("{id} begins twice"));
     if case.untold.contains(id) {
